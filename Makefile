@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# make demo   sets up and runs the main job on a network that comes with the project
+# make test   sets up and runs every test
+# make build  .venv with tightrope installed, build/ with the command line
+# make bench  measures against NNCF; prints ratios
+# make lint   format, types, layers
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: demo test build bench lint format clean
+
+PYTHON := .venv/bin/python
+JOBS ?= $(shell nproc)
+PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet install
+CPP_SOURCES := $(shell find include src cli python/src tests benchmarks examples -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
+PYTHON_SOURCES := $(shell find python/tightrope -name '*.py' -o -name '*.pyi' -o -name py.typed)
+CMAKE_FILES := CMakeLists.txt CMakePresets.json $(wildcard cmake/*)
+
+demo: build .venv/demo.stamp
+	$(PYTHON) examples/demo.py
+
+test: build .venv/test.stamp .venv/demo.stamp
+	cd build && ctest --output-on-failure -j $(JOBS)
+	TIGHTROPE_BINARY=build/tightrope $(PYTHON) -m pytest
+
+build: .venv/tightrope.stamp
+
+bench: build .venv/test.stamp
+	$(PYTHON) benchmarks/run.py
+
+lint: build .venv/lint.stamp .venv/test.stamp
+	scripts/lint.sh
+
+format: .venv/lint.stamp
+	git ls-files '*.h' '*.cpp' | xargs .venv/bin/clang-format -i
+	.venv/bin/ruff format -q .
+	.venv/bin/ruff check -q --fix .
+
+clean:
+	rm -rf build build-* .venv
+
+# One build tree holds the library, the command line, the tests and the Python extension.
+.venv/tightrope.stamp: build/built.stamp $(PYTHON_SOURCES) pyproject.toml VERSION
+	$(PIP) --no-deps --no-build-isolation --force-reinstall . --config-settings=build-dir=build/wheel \
+	  --config-settings=cmake.define.TIGHTROPE_PREBUILT=$(CURDIR)/build
+	touch $@
+
+build/built.stamp: $(CPP_SOURCES) $(CMAKE_FILES) VERSION .venv/build.stamp
+	test -e build/build.ninja || cmake --preset release
+	cmake --build build --parallel $(JOBS)
+	touch $@
+
+.venv/build.stamp: .venv/created.stamp pyproject.toml
+	$(PIP) $$($(PYTHON) scripts/requirements.py build)
+	touch $@
+
+.venv/%.stamp: .venv/created.stamp pyproject.toml
+	$(PIP) $$($(PYTHON) scripts/requirements.py $*)
+	touch $@
+
+.venv/created.stamp: scripts/install_debian_packages.sh
+	scripts/install_debian_packages.sh
+	test -x $(PYTHON) || python3 -m venv .venv
+	touch $@

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # With precompiled headers ccache needs to be told which differences do not count.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime ${CCACHE})
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+endif()
+
+# OpenVINO comes from the Python package, unless a CMake package is found first (CMAKE_PREFIX_PATH, OpenVINO_DIR).
+find_package(Python 3.11 REQUIRED COMPONENTS Interpreter OPTIONAL_COMPONENTS Development.Module)
+find_package(OpenVINO 2026.4 QUIET COMPONENTS Runtime)
+if(NOT OpenVINO_FOUND)
+  execute_process(COMMAND ${Python_EXECUTABLE} -c
+      "import importlib.util as u, os; print(os.path.dirname(u.find_spec('openvino').origin))"
+    OUTPUT_VARIABLE openvino_package OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE missing)
+  if(missing)
+    message(FATAL_ERROR "OpenVINO was not found: neither a CMake package nor the Python package 'openvino' of ${Python_EXECUTABLE}")
+  endif()
+  find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS ${openvino_package}/cmake NO_DEFAULT_PATH)
+endif()
+
+add_library(tightrope_openvino_headers INTERFACE)
+target_include_directories(tightrope_openvino_headers SYSTEM INTERFACE
+  $<TARGET_PROPERTY:openvino::runtime,INTERFACE_INCLUDE_DIRECTORIES>)
+target_compile_definitions(tightrope_openvino_headers INTERFACE
+  $<TARGET_PROPERTY:openvino::runtime,INTERFACE_COMPILE_DEFINITIONS>)

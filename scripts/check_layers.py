@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that every source includes only what its layer may know (docs/design.md, section 3)."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Each layer may include itself and those named; "tightrope" stands for the public headers.
+ALLOWED = {
+    "base": set(),
+    "kernels": {"base"},
+    "graph": {"base"},
+    "devices": {"base"},
+    "data": {"base"},
+    "metrics": {"base"},
+    "placement": {"base", "graph", "devices"},
+    "statistics": {"base", "kernels"},
+    "ranges": {"base", "kernels", "statistics"},
+    "correction": {"base", "kernels", "statistics"},
+    "accuracy": {"base", "graph"},
+    "pipeline": {"base", "graph", "placement", "statistics", "ranges", "correction", "accuracy"},
+    "openvino": {"base", "kernels"},
+}
+FRAMEWORK_LAYERS = {"openvino"}
+
+
+def problems() -> list[str]:
+    found = []
+    for source in sorted((ROOT / "src").rglob("*.[ch]*")):
+        layer = source.relative_to(ROOT / "src").parts[0]
+        if layer not in ALLOWED:
+            found.append(f"{source.relative_to(ROOT)}: folder src/{layer} is no layer of scripts/check_layers.py")
+            continue
+        for included in re.findall(r'^#include [<"]([^>"]+)[>"]', source.read_text(), re.MULTILINE):
+            target = included.split("/")[0]
+            framework = included.startswith("openvino/") and not (ROOT / "src" / included).exists()
+            if framework and layer not in FRAMEWORK_LAYERS:
+                found.append(f"{source.relative_to(ROOT)}: layer {layer} knows no framework, but includes {included}")
+            elif target in ALLOWED and not framework and target != layer and target not in ALLOWED[layer]:
+                found.append(f"{source.relative_to(ROOT)}: layer {layer} must not include {included}")
+    return found
+
+
+if __name__ == "__main__":
+    lines = problems()
+    print("\n".join(lines) or "layers: every include is allowed")
+    sys.exit(1 if lines else 0)
