@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the user asks for. Names and defaults are those of NNCF's Python API; JSON uses the same names.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tightrope {
+
+enum class Preset { kPerformance, kMixed };  // activations symmetric, or asymmetric; weights are always symmetric
+enum class TargetDevice { kAny, kCpu, kGpu, kNpu };
+enum class DropType { kAbsolute, kRelative };
+enum class OverflowFix { kEnable, kFirstLayerOnly, kDisable };
+enum class RestoreMode { kActivationsAndWeights, kActivationsOnly };
+enum class Statistic { kMin, kMax, kAbsMax };
+enum class Aggregator { kMin, kMax, kMean };
+
+// How extremes of single items become the extremes of a tensor. Unset fields keep the default for the quantizer.
+struct RangeEstimator {
+  std::optional<Aggregator> min_aggregator;
+  std::optional<Aggregator> max_aggregator;
+};
+
+struct Subgraph {
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+};
+
+// Operations that stay in floating point.
+struct IgnoredScope {
+  std::vector<std::string> names;
+  std::vector<std::string> patterns;  // regular expressions (ECMAScript), matched at the start of the name
+  std::vector<std::string> types;
+  std::vector<Subgraph> subgraphs;  // every node on a path from an input to an output, both included
+  bool validate = true;             // a rule that matches nothing is an error
+};
+
+struct QuantizeOptions {
+  std::optional<Preset> preset;  // default: performance
+  TargetDevice target_device = TargetDevice::kAny;
+  std::int64_t subset_size = 300;  // calibration items
+  IgnoredScope ignored_scope;
+  std::optional<OverflowFix> overflow_fix;  // default: first layer only
+  bool bias_correction = true;
+  RangeEstimator activation_range;
+};
+
+struct AccuracyOptions {
+  double max_drop = 0.01;
+  DropType drop_type = DropType::kAbsolute;
+  bool higher_is_better = true;
+  std::int64_t max_num_iterations = std::numeric_limits<std::int64_t>::max();  // validations after the first two
+  std::optional<std::int64_t> ranking_subset_size;                            // items per ranking score; default: 8
+  std::optional<std::string> intermediate_model_dir;
+  RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;
+  std::string validation_device = "CPU";
+  std::string validation_precision = "f32";
+};
+
+// Throw InvalidArgument for unknown names and values, Unsupported for options that this version does not do.
+QuantizeOptions quantize_options_from_json(std::string_view json);
+AccuracyOptions accuracy_options_from_json(std::string_view json);
+
+// Throw InvalidArgument for values out of range (subset_size 0, a negative or NaN max_drop ...).
+void check(const QuantizeOptions& options);
+void check(const AccuracyOptions& options);
+
+}  // namespace tightrope

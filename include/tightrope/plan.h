@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The quantization as data: the quantized model is the base model plus a Plan, and nothing else.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tightrope {
+
+enum class SiteKind { kOutput, kInput, kWeight };
+enum class Mode { kSymmetric, kAsymmetric };
+
+struct QuantizerConfig {
+  int bits = 8;
+  Mode mode = Mode::kSymmetric;
+  bool per_channel = false;
+  bool narrow_range = false;  // one level less, so that the levels lie evenly around zero
+  std::optional<bool> forced_sign;
+
+  bool operator==(const QuantizerConfig&) const = default;
+};
+
+// Real values of the lowest and the highest level; one entry, or one per channel.
+struct Range {
+  std::vector<float> low;
+  std::vector<float> high;
+  int levels = 256;
+
+  bool operator==(const Range&) const = default;
+};
+
+// Where one quantizer sits, what it looks like, and which operations run in 8 bits thanks to it.
+struct Quantizer {
+  SiteKind kind = SiteKind::kOutput;
+  std::string node;                     // kOutput: the producer; otherwise the consumer
+  int port = 0;                         // output port, or input port
+  std::vector<int> channel_axes;        // axes of the tensor that keep a scale of their own; empty: one scale
+  QuantizerConfig config;
+  bool half_range = false;              // weights use half the levels, against overflow of 16-bit accumulators
+  int shared_scale = -1;                // quantizers with the same number >= 0 have one range (inputs of a Concat)
+  std::vector<std::string> operations;  // names, sorted
+  Range range;                          // empty until fitted
+
+  bool operator==(const Quantizer&) const = default;
+};
+
+// A per-channel correction of an operation's output that is added to its bias.
+struct BiasShift {
+  std::string node;
+  std::vector<float> shift;  // one per output channel
+
+  bool operator==(const BiasShift&) const = default;
+};
+
+struct Plan {
+  std::vector<Quantizer> quantizers;
+  std::vector<BiasShift> bias_shifts;
+
+  bool empty() const { return quantizers.empty() && bias_shifts.empty(); }
+  bool operator==(const Plan&) const = default;
+};
+
+// JSON with a schema version; numbers survive the round trip exactly.
+std::string to_json(const Plan& plan);
+
+// Throws InvalidArgument for anything that is not a plan of a known schema version.
+Plan plan_from_json(std::string_view json);
+
+// Sorted names of the operations that run in 8 bits under this plan.
+std::vector<std::string> quantized_operations(const Plan& plan);
+
+}  // namespace tightrope

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two jobs: 8-bit quantization, and 8-bit quantization that keeps the user's metric.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tightrope/error.h"
+#include "tightrope/model.h"
+#include "tightrope/options.h"
+#include "tightrope/plan.h"
+#include "tightrope/report.h"
+
+namespace tightrope {
+
+struct QuantizationResult {
+  std::unique_ptr<Model> model;
+  Plan plan;  // model == base.apply(plan)
+  Report report;
+};
+
+// Quantizes to 8 bits with ranges observed on `calibration`; `model` is untouched.
+// Throws InvalidArgument for empty or unfitting data, QuantizationError where nothing can be quantized.
+QuantizationResult quantize(const Model& model, const Dataset& calibration, const QuantizeOptions& options = {});
+
+// A metric over the whole dataset, with one value per item where the metric is their mean.
+struct Validation {
+  Validation(double value) : metric(value) {}  // NOLINT(google-explicit-constructor): a lambda may return a number
+  Validation(double value, std::vector<double> per_item) : metric(value), values(std::move(per_item)) {}
+  double metric;
+  std::vector<double> values;
+};
+using ValidationFn = std::function<Validation(Session& model, const Dataset& data)>;
+
+// Thrown when no model within the limit was found; carries the best one.
+class AccuracyNotReached : public Error {
+ public:
+  AccuracyNotReached(const std::string& message, std::shared_ptr<QuantizationResult> best)
+      : Error(message), best_(std::move(best)) {}
+  const QuantizationResult& best() const { return *best_; }
+
+ private:
+  std::shared_ptr<QuantizationResult> best_;
+};
+
+// Quantizes, and keeps in floating point what must stay there for the metric to drop by max_drop at most.
+//
+// The returned model was measured with `validate` on all of `validation`; the report holds that number.
+// Throws what quantize() throws; InvalidArgument for a metric that is not finite; AccuracyNotReached.
+// How: docs/algorithms.md#accuracy-control
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ValidationFn& validate,
+                                                  const QuantizeOptions& options = {},
+                                                  const AccuracyOptions& accuracy = {});
+
+// Where quantizers would go, without data: a plan with empty ranges. Throws what quantize() throws.
+Plan place(const Graph& graph, const QuantizeOptions& options = {});
+
+}  // namespace tightrope

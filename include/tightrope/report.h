@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run did, what it measured and why it stopped.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tightrope {
+
+// One call of the validation function on the whole validation data.
+struct EvaluationRecord {
+  std::string name;                   // "original model", "quantized model", "candidate 3"
+  std::vector<std::string> reverted;  // operations in floating point, sorted
+  double metric = 0;
+  double drop = 0;        // in the unit of the limit
+  std::int64_t items = 0; // items that the function read
+  double seconds = 0;
+};
+
+// Operations that can only leave 8 bits together.
+struct GroupRecord {
+  std::vector<std::string> operations;
+  double score = 0;  // harm done by quantizing only this group: normalized output error, 0..1
+  bool reverted = false;
+};
+
+struct StageRecord {
+  std::string name;
+  double seconds = 0;
+};
+
+struct Report {
+  std::string framework;
+  std::string status;        // "quantized" (no accuracy control), "met", "not met"
+  std::string stopped;       // why the search ended, one sentence
+  std::string drop_type;     // "absolute", "relative"
+  bool higher_is_better = true;
+  double max_drop = 0;
+  std::optional<double> original_metric;
+  std::optional<double> quantized_metric;
+  std::optional<double> final_metric;
+  std::optional<double> drop;           // of the returned model, in the unit of max_drop
+  std::optional<double> drop_reverted;  // with everything in floating point, where that was measured
+  bool minimal = false;                 // proven: no single reverted group can return to 8 bits
+  std::vector<std::string> quantized;   // operations in 8 bits, sorted
+  std::vector<std::string> reverted;    // operations returned to floating point, sorted: an ignored scope to paste
+  std::int64_t calibration_items = 0;
+  std::vector<EvaluationRecord> evaluations;
+  std::vector<GroupRecord> groups;
+  std::vector<StageRecord> stages;
+};
+
+// JSON with a schema version. Without times, equal runs give equal text.
+std::string to_json(const Report& report, bool with_times = true);
+Report report_from_json(std::string_view json);  // throws InvalidArgument
+
+// A few lines for people.
+std::string to_text(const Report& report);
+
+inline constexpr std::string_view kReportNote = "report";  // the key under which a model carries its report
+
+}  // namespace tightrope

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything.
+#pragma once
+
+#include "tightrope/dataset.h"
+#include "tightrope/error.h"
+#include "tightrope/graph.h"
+#include "tightrope/log.h"
+#include "tightrope/metrics.h"
+#include "tightrope/model.h"
+#include "tightrope/openvino.h"
+#include "tightrope/options.h"
+#include "tightrope/plan.h"
+#include "tightrope/quantize.h"
+#include "tightrope/report.h"
+#include "tightrope/tensor.h"

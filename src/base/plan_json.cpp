@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <array>
+#include <set>
+
+#include "base/json.h"
+#include "tightrope/error.h"
+#include "tightrope/plan.h"
+
+namespace tightrope {
+namespace {
+
+constexpr std::string_view kDocument = "plan";
+constexpr int kVersion = 1;
+
+constexpr std::array<std::string_view, 3> kKinds = {"output", "input", "weight"};  // in the order of SiteKind
+constexpr std::array<std::string_view, 2> kModes = {"symmetric", "asymmetric"};    // in the order of Mode
+
+// The enumerator whose name stands under `key`.
+template <typename Enum, std::size_t count>
+Enum read_enum(ObjectReader& reader, const std::string& key, const std::array<std::string_view, count>& names) {
+  const std::string found = reader.text(key);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (names[i] == found) return static_cast<Enum>(i);
+  }
+  reader.fail(key, fmt::format("found '{}'; one of {} is needed", found, fmt::join(names, ", ")));
+}
+
+Json json_of(const std::vector<float>& values) {
+  Json result = Json::array();
+  for (const float value : values) result.push_back(to_json_number(value));
+  return result;
+}
+
+Json json_of(const Quantizer& quantizer) {
+  const QuantizerConfig& config = quantizer.config;
+  Json result;
+  result["kind"] = kKinds[static_cast<std::size_t>(quantizer.kind)];
+  result["node"] = quantizer.node;
+  result["port"] = quantizer.port;
+  result["operations"] = quantizer.operations;
+  result["channel_axes"] = quantizer.channel_axes;
+  result["config"] = {{"bits", config.bits},
+                      {"mode", kModes[static_cast<std::size_t>(config.mode)]},
+                      {"per_channel", config.per_channel},
+                      {"narrow_range", config.narrow_range},
+                      {"forced_sign", config.forced_sign ? Json(*config.forced_sign) : Json()}};
+  result["half_range"] = quantizer.half_range;
+  result["shared_scale"] = quantizer.shared_scale;
+  result["range"] = {{"low", json_of(quantizer.range.low)},
+                     {"high", json_of(quantizer.range.high)},
+                     {"levels", quantizer.range.levels}};
+  return result;
+}
+
+QuantizerConfig read_config(ObjectReader reader) {
+  QuantizerConfig config;
+  config.bits = reader.small_integer("bits");
+  config.mode = read_enum<Mode>(reader, "mode", kModes);
+  config.per_channel = reader.boolean("per_channel");
+  config.narrow_range = reader.boolean("narrow_range");
+  config.forced_sign = reader.optional_boolean("forced_sign");
+  reader.finish();
+  return config;
+}
+
+Range read_range(ObjectReader reader) {
+  Range range;
+  range.low = reader.floats("low");
+  range.high = reader.floats("high");
+  range.levels = reader.small_integer("levels");
+  if (range.low.size() != range.high.size()) {
+    reader.fail("high", fmt::format("found {} numbers; as many as in 'low', {}, are needed", range.high.size(),
+                                    range.low.size()));
+  }
+  if (range.levels < 2) reader.fail("levels", fmt::format("found {}; at least 2 are needed", range.levels));
+  reader.finish();
+  return range;
+}
+
+Quantizer read_quantizer(ObjectReader& reader) {
+  Quantizer quantizer;
+  quantizer.kind = read_enum<SiteKind>(reader, "kind", kKinds);
+  quantizer.node = reader.text("node");
+  quantizer.port = reader.small_integer("port");
+  quantizer.operations = reader.texts("operations");
+  quantizer.channel_axes = reader.small_integers("channel_axes");
+  quantizer.config = read_config(reader.object("config"));
+  quantizer.half_range = reader.boolean("half_range");
+  quantizer.shared_scale = reader.small_integer("shared_scale");
+  quantizer.range = read_range(reader.object("range"));
+  reader.finish();
+  return quantizer;
+}
+
+}  // namespace
+
+std::string to_json(const Plan& plan) {
+  Json json = start_document(kDocument, kVersion);
+  json["quantizers"] = Json::array();
+  json["bias_shifts"] = Json::array();
+  for (const Quantizer& quantizer : plan.quantizers) json["quantizers"].push_back(json_of(quantizer));
+  for (const BiasShift& shift : plan.bias_shifts) {
+    json["bias_shifts"].push_back({{"node", shift.node}, {"shift", json_of(shift.shift)}});
+  }
+  return readable_text(json);
+}
+
+Plan plan_from_json(std::string_view text) {
+  const Json json = parse_document(text, kDocument, kVersion);
+  ObjectReader reader(json, "[plan] ");
+  reader.text("format");
+  reader.integer("version");
+  Plan plan;
+  for (ObjectReader& quantizer : reader.objects("quantizers")) plan.quantizers.push_back(read_quantizer(quantizer));
+  for (ObjectReader& shift : reader.objects("bias_shifts")) {
+    plan.bias_shifts.push_back({shift.text("node"), shift.floats("shift")});
+    shift.finish();
+  }
+  reader.finish();
+  return plan;
+}
+
+std::vector<std::string> quantized_operations(const Plan& plan) {
+  std::set<std::string> names;
+  for (const Quantizer& quantizer : plan.quantizers) {
+    // A weight in 8 bits alone does not make its operation run in 8 bits.
+    if (quantizer.kind != SiteKind::kWeight) names.insert(quantizer.operations.begin(), quantizer.operations.end());
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace tightrope

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "tightrope/error.h"
+#include "tightrope/report.h"
+
+namespace tightrope {
+namespace {
+
+constexpr std::string_view kDocument = "report";
+constexpr int kVersion = 1;
+
+Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
+double read_seconds(ObjectReader& reader) { return reader.has("seconds") ? reader.number("seconds") : 0; }
+
+EvaluationRecord read_evaluation(ObjectReader& reader) {
+  EvaluationRecord record;
+  record.name = reader.text("name");
+  record.reverted = reader.texts("reverted");
+  record.metric = reader.number("metric");
+  record.drop = reader.number("drop");
+  record.items = reader.integer("items");
+  record.seconds = read_seconds(reader);
+  reader.finish();
+  return record;
+}
+
+GroupRecord read_group(ObjectReader& reader) {
+  GroupRecord record;
+  record.operations = reader.texts("operations");
+  record.score = reader.number("score");
+  record.reverted = reader.boolean("reverted");
+  reader.finish();
+  return record;
+}
+
+StageRecord read_stage(ObjectReader& reader) {
+  StageRecord record;
+  record.name = reader.text("name");
+  record.seconds = read_seconds(reader);
+  reader.finish();
+  return record;
+}
+
+std::string text_of(const std::optional<double>& value) {
+  return value ? fmt::format("{:.6g}", *value) : "not measured";
+}
+
+}  // namespace
+
+std::string to_json(const Report& report, bool with_times) {
+  Json json = start_document(kDocument, kVersion);
+  json["framework"] = report.framework;
+  json["status"] = report.status;
+  json["stopped"] = report.stopped;
+  json["drop_type"] = report.drop_type;
+  json["higher_is_better"] = report.higher_is_better;
+  json["max_drop"] = report.max_drop;
+  json["original_metric"] = json_of(report.original_metric);
+  json["quantized_metric"] = json_of(report.quantized_metric);
+  json["final_metric"] = json_of(report.final_metric);
+  json["drop"] = json_of(report.drop);
+  json["drop_reverted"] = json_of(report.drop_reverted);
+  json["minimal"] = report.minimal;
+  json["quantized"] = report.quantized;
+  json["reverted"] = report.reverted;
+  json["calibration_items"] = report.calibration_items;
+  const auto add_seconds = [&](Json record, double seconds) {
+    if (with_times) record["seconds"] = seconds;
+    return record;
+  };
+  json["evaluations"] = Json::array();
+  for (const EvaluationRecord& record : report.evaluations) {
+    json["evaluations"].push_back(add_seconds({{"name", record.name},
+                                               {"reverted", record.reverted},
+                                               {"metric", record.metric},
+                                               {"drop", record.drop},
+                                               {"items", record.items}},
+                                              record.seconds));
+  }
+  json["groups"] = Json::array();
+  for (const GroupRecord& record : report.groups) {
+    json["groups"].push_back(
+        {{"operations", record.operations}, {"score", record.score}, {"reverted", record.reverted}});
+  }
+  json["stages"] = Json::array();
+  for (const StageRecord& record : report.stages) {
+    json["stages"].push_back(add_seconds(Json::object({{"name", record.name}}), record.seconds));
+  }
+  return readable_text(json);
+}
+
+Report report_from_json(std::string_view text) {
+  const Json json = parse_document(text, kDocument, kVersion);
+  ObjectReader reader(json, "[report] ");
+  reader.text("format");
+  reader.integer("version");
+  Report report;
+  report.framework = reader.text("framework");
+  report.status = reader.text("status");
+  report.stopped = reader.text("stopped");
+  report.drop_type = reader.text("drop_type");
+  report.higher_is_better = reader.boolean("higher_is_better");
+  report.max_drop = reader.number("max_drop");
+  report.original_metric = reader.optional_number("original_metric");
+  report.quantized_metric = reader.optional_number("quantized_metric");
+  report.final_metric = reader.optional_number("final_metric");
+  report.drop = reader.optional_number("drop");
+  report.drop_reverted = reader.optional_number("drop_reverted");
+  report.minimal = reader.boolean("minimal");
+  report.quantized = reader.texts("quantized");
+  report.reverted = reader.texts("reverted");
+  report.calibration_items = reader.integer("calibration_items");
+  for (ObjectReader& record : reader.objects("evaluations")) report.evaluations.push_back(read_evaluation(record));
+  for (ObjectReader& record : reader.objects("groups")) report.groups.push_back(read_group(record));
+  for (ObjectReader& record : reader.objects("stages")) report.stages.push_back(read_stage(record));
+  reader.finish();
+  return report;
+}
+
+std::string to_text(const Report& report) {
+  std::string text = fmt::format("{} operations in 8 bits, {} returned to floating point\n", report.quantized.size(),
+                                 report.reverted.size());
+  for (const std::string& name : report.reverted) text += fmt::format("  {}\n", name);
+  if (report.original_metric) {
+    text += fmt::format("metric: original {}, quantized {}, final {} ({} is better)\n", text_of(report.original_metric),
+                        text_of(report.quantized_metric), text_of(report.final_metric),
+                        report.higher_is_better ? "higher" : "lower");
+    text += fmt::format("{} drop: {}, limit {:.6g}: {}\n", report.drop_type, text_of(report.drop), report.max_drop,
+                        report.status);
+    if (report.drop_reverted) text += fmt::format("drop with everything reverted: {}\n", text_of(report.drop_reverted));
+    text += fmt::format("validations: {}{}\n", report.evaluations.size(),
+                        report.minimal ? ", reverted set proven minimal" : "");
+  }
+  if (!report.stopped.empty()) text += report.stopped + "\n";
+  if (!report.stages.empty()) {
+    double seconds = 0;
+    for (const StageRecord& stage : report.stages) seconds += stage.seconds;
+    text += fmt::format("time: {:.1f} s\n", seconds);
+    for (const StageRecord& stage : report.stages) text += fmt::format("  {:.1f} s {}\n", stage.seconds, stage.name);
+  }
+  return text;
+}
+
+}  // namespace tightrope

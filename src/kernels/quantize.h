@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Arithmetic on whole weight tensors: extremes per channel, and rounding to 8-bit levels.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tightrope/plan.h"
+#include "tightrope/tensor.h"
+
+namespace tightrope {
+
+struct Extremes {
+  std::vector<float> low;  // one entry per channel
+  std::vector<float> high;
+};
+
+// NaN in a channel makes both of its extremes NaN. Channels without elements give +inf and -inf.
+Extremes extremes_of(std::span<const float> values, const Shape& shape, std::span<const int> channel_axes);
+
+// A tensor as real = scale[channel] * (level - zero_point[channel]).
+struct QuantizedTensor {
+  std::vector<std::int8_t> levels;  // as many as elements
+  std::vector<float> scale;
+  std::vector<float> zero_point;  // empty where it is zero for every channel
+};
+
+// Rounds to the nearest level, ties to even, after clipping to the range. `range` has at most 256 levels, and one entry
+// or one per channel. Formula: docs/algorithms.md#weights
+QuantizedTensor quantize_tensor(std::span<const float> values, const Shape& shape, std::span<const int> channel_axes,
+                                const Range& range);
+
+}  // namespace tightrope
