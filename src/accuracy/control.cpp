@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "accuracy/control.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "accuracy/drop.h"
+#include "accuracy/groups.h"
+#include "accuracy/ranking.h"
+#include "accuracy/restore.h"
+#include "base/stopwatch.h"
+#include "tightrope/error.h"
+#include "tightrope/log.h"
+
+namespace tightrope {
+namespace {
+
+// Runs one stage of the story and notes how long it took.
+template <typename Work>
+auto timed(Report& report, std::string name, const Work& work) {
+  const Stopwatch watch;
+  auto result = work();
+  report.stages.push_back({std::move(name), watch.seconds()});
+  return result;
+}
+
+std::string first_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 5;
+  if (names.empty()) return {};
+  const std::span<const std::string> shown = std::span(names).first(std::min(names.size(), kShown));
+  const std::string more = names.size() > kShown ? fmt::format(" and {} more", names.size() - kShown) : "";
+  return fmt::format(": {}{}", fmt::join(shown, ", "), more);
+}
+
+// Four digits, not below the number: a limit to type in.
+std::string rounded_up(double drop) {
+  const double unit = std::pow(10.0, 3 - std::floor(std::log10(std::abs(drop))));
+  return drop == 0 ? "0" : fmt::format("{:.4g}", std::ceil(drop * unit) / unit);
+}
+
+// Names of the operations of the reverted groups, sorted.
+std::vector<std::string> operations_of(std::span<const Group> groups, const std::vector<bool>& reverted) {
+  std::vector<std::string> names;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    if (reverted[g]) names.insert(names.end(), groups[g].operations.begin(), groups[g].operations.end());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// Calls the user's function and keeps the books in the report.
+class Validator {
+ public:
+  Validator(const Evaluate& evaluate, const AccuracyOptions& options, Report& report)
+      : evaluate_(evaluate), options_(options), report_(report) {}
+
+  const EvaluationRecord& operator()(const Plan& plan, std::string name, std::vector<std::string> reverted = {}) {
+    const Stopwatch watch;
+    const auto [metric, items] = evaluate_(plan, name);
+    const double seconds = watch.seconds();
+    check_items(items, name);
+    check_metric(metric, name);
+    // The original against itself is 0, or an error where a drop has no meaning.
+    const double original = report_.original_metric.value_or(metric);
+    const double drop = drop_of(original, metric, options_.drop_type, options_.higher_is_better);
+    report_.evaluations.push_back({std::move(name), std::move(reverted), metric, drop, items, seconds});
+    return report_.evaluations.back();
+  }
+
+ private:
+  void check_items(std::int64_t items, std::string_view name) {
+    if (report_.evaluations.empty()) return;
+    const EvaluationRecord& first = report_.evaluations.front();
+    if (first.items > 0 && items == 0) {
+      throw InvalidArgument(
+          fmt::format("[validation] {}: no item was left, while {} read {}; the validation data must be readable again "
+                      "from the start "
+                      "(a generator can be read once: pass a list, or an object whose __iter__ starts over).",
+                      name, first.name, first.items));
+    }
+    if (items == first.items || warned_) return;
+    warned_ = true;
+    log(LogLevel::kWarning,
+        fmt::format(
+            "[validation] {}: {} items were read, but {} for the {}; drops are comparable only on the same data.", name,
+            items, first.items, first.name));
+  }
+
+  const Evaluate& evaluate_;
+  const AccuracyOptions& options_;
+  Report& report_;
+  bool warned_ = false;
+};
+
+bool is_share(double metric, std::int64_t items) {
+  const double count = metric * static_cast<double>(items);
+  return items > 0 && metric >= 0 && metric <= 1 && std::abs(count - std::round(count)) < 1e-6;
+}
+
+// A limit below the weight of one item allows no mistake at all: seldom what was meant.
+void warn_of_few_items(const EvaluationRecord& original, const EvaluationRecord& quantized,
+                       const AccuracyOptions& options) {
+  if (!is_share(original.metric, original.items) || !is_share(quantized.metric, original.items)) return;
+  const double step = 1.0 / static_cast<double>(original.items);
+  if (options.drop_type != DropType::kAbsolute || options.max_drop <= 0 || options.max_drop >= step) return;
+  log(LogLevel::kWarning,
+      fmt::format(
+          "[validation] the metric seems to be a share of the {} items: one item changes it by {:.4g}, more than "
+          "max_drop {:.4g}; use more validation data or a larger max_drop.",
+          original.items, step, options.max_drop));
+}
+
+void log_original(const EvaluationRecord& original) {
+  const std::string items = original.items > 0 ? fmt::format(" on {} items", original.items) : "";
+  log(LogLevel::kInfo, fmt::format("[validation] original model: metric {:.6g}{}.", original.metric, items));
+}
+
+void log_trial(const EvaluationRecord& trial, const Report& report, std::size_t operations) {
+  log(LogLevel::kInfo,
+      fmt::format("[search] {}: metric {:.6g}, {} drop {:.6g} {} the limit {:.6g}, {} of {} operations reverted{}.",
+                  trial.name, trial.metric, report.drop_type, trial.drop,
+                  trial.drop <= report.max_drop ? "within" : "above", report.max_drop, trial.reverted.size(),
+                  operations, first_of(trial.reverted)));
+}
+
+// The ranking and the search. Validates candidates, fills in groups, and returns what the search found.
+RestoreResult search(const Model& model, const Plan& plan, std::span<const Group> groups,
+                     std::span<const Sample> samples, Validator& validate, const AccuracyOptions& options,
+                     Report& report, std::map<std::vector<bool>, double>& metrics) {
+  const std::vector<double> scores = timed(report, "ranking", [&] {
+    log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
+    const CompileOptions compile_options{options.validation_device, options.validation_precision, true};
+    return rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
+  });
+  std::vector<double> prices;
+  std::size_t operations = 0;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    prices.push_back(price(groups[g]));
+    operations += groups[g].operations.size();
+    report.groups.push_back({groups[g].operations, scores[g], false});
+  }
+
+  std::size_t candidates = 0;
+  const EvaluateSet evaluate_set = [&](const std::vector<bool>& reverted) {
+    const Plan candidate = without(plan, groups, reverted, options.restore_mode);
+    const EvaluationRecord& trial =
+        validate(candidate, fmt::format("candidate {}", ++candidates), operations_of(groups, reverted));
+    metrics.emplace(reverted, trial.metric);
+    if (std::ranges::all_of(reverted, std::identity{})) report.drop_reverted = trial.drop;
+    log_trial(trial, report, operations);
+    progress("search", candidates, 0);
+    return trial.drop;
+  };
+  return timed(report, "search", [&] {
+    return restore(prices, scores, report.evaluations.back().drop, options.max_drop, options.max_num_iterations,
+                   evaluate_set);
+  });
+}
+
+void log_result(const Report& report, bool met) {
+  const std::size_t all = report.quantized.size() + report.reverted.size();
+  log(met ? LogLevel::kInfo : LogLevel::kWarning,
+      fmt::format("[search] limit {}: drop {:.6g}, {} of {} operations reverted{}. {}", met ? "met" : "not met",
+                  *report.drop, report.reverted.size(), all, first_of(report.reverted), report.stopped));
+}
+
+}  // namespace
+
+Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
+                            const Evaluate& evaluate, const AccuracyOptions& options, Report report) {
+  report.drop_type = options.drop_type == DropType::kAbsolute ? "absolute" : "relative";
+  report.higher_is_better = options.higher_is_better;
+  report.max_drop = options.max_drop;
+  Validator validate(evaluate, options, report);
+
+  const EvaluationRecord original =
+      timed(report, "validation of the original", [&] { return validate({}, "original model"); });
+  report.original_metric = original.metric;
+  log_original(original);
+  const EvaluationRecord quantized =
+      timed(report, "validation of the quantized model", [&] { return validate(plan, "quantized model"); });
+  report.quantized_metric = quantized.metric;
+  warn_of_few_items(original, quantized, options);
+
+  const std::vector<Group> groups = form_groups(plan);
+  const std::vector<bool> nothing(groups.size(), false);
+  std::map<std::vector<bool>, double> metrics{{nothing, quantized.metric}};
+  log_trial(quantized, report, operations_of(groups, std::vector<bool>(groups.size(), true)).size());
+
+  RestoreResult found{{nothing, quantized.drop}, quantized.drop <= options.max_drop, true, 0, {}};
+  if (found.met) {
+    found.stopped = "With everything in 8 bits the drop is within the limit.";
+  } else if (options.max_num_iterations <= 0) {
+    found.minimal = false;
+    found.stopped = "max_num_iterations is 0: nothing was reverted.";
+  } else if (groups.empty()) {
+    found.minimal = false;
+    found.stopped = "Nothing was quantized, so nothing can be reverted.";
+  } else {
+    found = search(model, plan, groups, samples, validate, options, report, metrics);
+  }
+
+  Plan best = without(plan, groups, found.best.reverted, options.restore_mode);
+  report.status = found.met ? "met" : "not met";
+  report.stopped = found.stopped;
+  report.minimal = found.minimal;
+  report.final_metric = metrics.at(found.best.reverted);
+  report.drop = found.best.drop;
+  for (std::size_t g = 0; g < report.groups.size(); ++g) report.groups[g].reverted = found.best.reverted[g];
+  report.quantized = quantized_operations(best);
+  report.reverted = operations_of(groups, found.best.reverted);
+  log_result(report, found.met);
+  return {std::move(best), std::move(report), found.met};
+}
+
+std::string advice_for(const Report& report) {
+  if (report.status != "not met" || !report.drop) return {};
+  if (report.drop_reverted && *report.drop_reverted > report.max_drop) {
+    return fmt::format(
+        "With everything reverted the drop is still {:.6g}: raise max_drop, let weights be reverted too if they were "
+        "kept in 8 "
+        "bits, and make sure that the metric of one and the same model is always the same.",
+        *report.drop_reverted);
+  }
+  const std::string accept = fmt::format("max_drop {} accepts the best model that was found", rounded_up(*report.drop));
+  if (report.quantized.empty()) return fmt::format("Nothing was quantized, so nothing can be reverted; {}.", accept);
+  return fmt::format("Raise max_num_iterations so that more candidates are validated; {}.", accept);
+}
+
+}  // namespace tightrope

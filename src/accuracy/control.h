@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accuracy control from a finished plan on: measure, rank, search. The C++ API and the Python module both run this.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tightrope/model.h"
+#include "tightrope/options.h"
+#include "tightrope/plan.h"
+#include "tightrope/report.h"
+
+namespace tightrope {
+
+struct Evaluation {
+  double metric = 0;
+  std::int64_t items = 0;  // that the validation function read; 0 where it reads none
+};
+
+// Runs the user's function on the model under this plan; the empty plan stands for the original model as it was loaded.
+// `name` is for messages: "original model", "quantized model", "candidate 3".
+using Evaluate = std::function<Evaluation(const Plan& plan, std::string_view name)>;
+
+struct Controlled {
+  Plan plan;  // measured by `evaluate`; the report's final_metric is what it returned
+  Report report;
+  bool met = false;  // otherwise `plan` is the one with the lowest drop that was measured
+};
+
+// Leaves out of `plan` what the limit of `options` demands. `report` is what the run has gathered so far; the rest of
+// it is filled in here. `samples` are what the ranking runs on (see rank_groups); they are used only if the limit is
+// broken.
+//
+// Throws InvalidArgument for a metric that is not finite, for a relative drop from zero, and where the validation data
+// were used up by an earlier pass. What `evaluate` throws reaches the caller unchanged.
+// Story: docs/algorithms.md#accuracy-control
+Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
+                            const Evaluate& evaluate, const AccuracyOptions& options, Report report = {});
+
+// What to try next where the limit was not met, in one or two sentences; empty where it was.
+std::string advice_for(const Report& report);
+
+}  // namespace tightrope

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "accuracy/groups.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+namespace tightrope {
+namespace {
+
+// A forest over quantizers; the root of a tree is its smallest index.
+class Components {
+ public:
+  explicit Components(std::size_t count) : parents_(count) { std::iota(parents_.begin(), parents_.end(), 0); }
+
+  std::size_t root(std::size_t i) {
+    while (parents_[i] != i) i = parents_[i] = parents_[parents_[i]];
+    return i;
+  }
+
+  void join(std::size_t a, std::size_t b) {
+    a = root(a);
+    b = root(b);
+    parents_[std::max(a, b)] = std::min(a, b);
+  }
+
+ private:
+  std::vector<std::size_t> parents_;
+};
+
+// Joins `quantizer` with the first one that was seen under the same key.
+template <typename Key>
+void join_by(const Key& key, std::size_t quantizer, std::map<Key, std::size_t>& first_seen, Components& components) {
+  components.join(first_seen.emplace(key, quantizer).first->second, quantizer);
+}
+
+}  // namespace
+
+std::vector<Group> form_groups(const Plan& plan) {
+  const std::size_t count = plan.quantizers.size();
+  Components components(count);
+  std::map<std::string, std::size_t> by_operation;
+  std::map<int, std::size_t> by_scale;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Quantizer& quantizer = plan.quantizers[i];
+    for (const std::string& operation : quantizer.operations) join_by(operation, i, by_operation, components);
+    if (quantizer.shared_scale >= 0) join_by(quantizer.shared_scale, i, by_scale, components);
+  }
+
+  std::map<std::size_t, Group> by_root;
+  for (std::size_t i = 0; i < count; ++i) by_root[components.root(i)].quantizers.push_back(i);
+  for (const auto& [operation, quantizer] : by_operation) {  // in the order of names
+    by_root[components.root(quantizer)].operations.push_back(operation);
+  }
+  std::vector<Group> groups;
+  for (auto& [root, group] : by_root) groups.push_back(std::move(group));
+  return groups;
+}
+
+Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<bool>& reverted, RestoreMode mode) {
+  const bool weights_stay = mode == RestoreMode::kActivationsOnly;
+  std::vector<bool> leaves(plan.quantizers.size(), false);
+  std::set<std::string_view> floating;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    if (!reverted[g]) continue;
+    for (const std::size_t i : groups[g].quantizers) {
+      leaves[i] = !(weights_stay && plan.quantizers[i].kind == SiteKind::kWeight);
+    }
+    if (!weights_stay) floating.insert(groups[g].operations.begin(), groups[g].operations.end());
+  }
+
+  Plan rest;
+  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
+    if (!leaves[i]) rest.quantizers.push_back(plan.quantizers[i]);
+  }
+  for (const BiasShift& shift : plan.bias_shifts) {
+    if (!floating.contains(shift.node)) rest.bias_shifts.push_back(shift);
+  }
+  return rest;
+}
+
+double price(const Group& group) { return std::max(static_cast<double>(group.operations.size()), 0.25); }
+
+}  // namespace tightrope

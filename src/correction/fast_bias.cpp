@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "correction/fast_bias.h"
+
+#include <fmt/format.h>
+
+#include "kernels/quantize.h"
+#include "tightrope/error.h"
+
+namespace tightrope {
+
+bool corrects_bias(const Quantizer& weight, const Graph& graph) {
+  const Node& node = graph.node(graph.find(weight.node));
+  const Value& data = graph.value(node.inputs[0]);
+  if (!data.known_rank || data.shape.size() < 3) return false;
+  return node.kind == OpKind::kConvolution || node.kind == OpKind::kGroupConvolution || node.kind == OpKind::kDepthwiseConvolution;
+}
+
+StatisticRequest bias_request(const Quantizer& weight, const Graph& graph) {
+  StatisticRequest request;
+  request.value = graph.node(graph.find(weight.node)).inputs[0];
+  request.channel_axes = {1};
+  request.mean = true;
+  return request;
+}
+
+std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, OpKind kind, std::span<const float> mean) {
+  const Shape& shape = elements.shape();
+  const bool grouped = kind != OpKind::kConvolution;
+  const std::size_t first = grouped ? 1 : 0;
+  const std::size_t groups = grouped ? static_cast<std::size_t>(shape[0]) : 1;
+  const auto outputs = static_cast<std::size_t>(shape[first]);
+  const auto inputs = static_cast<std::size_t>(shape[first + 1]);
+  if (mean.size() != groups * inputs) {
+    throw InternalError(fmt::format("[bias correction] node '{}': {} means for {} input channels", weight.node, mean.size(), groups * inputs));
+  }
+  const std::size_t taps = elements.size() / (groups * outputs * inputs);
+  const auto values = elements.as<float>();
+  const QuantizedTensor rounded = quantize_tensor(values, shape, weight.channel_axes, weight.range);
+  std::vector<float> shift(groups * outputs);
+  std::size_t element = 0;
+  for (std::size_t channel = 0; channel < shift.size(); ++channel) {
+    const std::size_t scale = rounded.scale.size() == 1 ? 0 : channel;  // channel axes are those of groups and outputs
+    const float zero_point = rounded.zero_point.empty() ? 0.0F : rounded.zero_point[scale];
+    double error = 0;
+    for (std::size_t input = 0; input < inputs; ++input) {
+      double tap_error = 0;
+      for (std::size_t tap = 0; tap < taps; ++tap, ++element) {
+        tap_error += values[element] - rounded.scale[scale] * (static_cast<float>(rounded.levels[element]) - zero_point);
+      }
+      error += tap_error * static_cast<double>(mean[channel / outputs * inputs + input]);
+    }
+    shift[channel] = static_cast<float>(error);
+  }
+  return shift;
+}
+
+}  // namespace tightrope

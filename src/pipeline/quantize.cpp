@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tightrope/quantize.h"
+
+#include <fmt/format.h>
+
+#include "accuracy/control.h"
+#include "accuracy/ranking.h"
+#include "base/stopwatch.h"
+#include "pipeline/make_plan.h"
+
+namespace tightrope {
+namespace {
+
+QuantizationResult finish(const Model& model, Plan plan, Report report) {
+  const Stopwatch watch;
+  QuantizationResult result{model.apply(plan), std::move(plan), std::move(report)};
+  // Without times, so that equal runs give equal files.
+  result.model->set_note(std::string(kReportNote), to_json(result.report, false));
+  result.report.stages.push_back({"writing", watch.seconds()});
+  return result;
+}
+
+// Counts the items that the validation function reads.
+class CountedDataset : public Dataset {
+ public:
+  explicit CountedDataset(const Dataset& data) : data_(data) {}
+  std::optional<std::size_t> size() const override { return data_.size(); }
+  SampleReader read() const override {
+    return [this, reader = data_.read()] {
+      auto sample = reader();
+      if (sample) ++items_;
+      return sample;
+    };
+  }
+  std::int64_t items() const { return items_; }
+
+ private:
+  const Dataset& data_;
+  mutable std::int64_t items_ = 0;
+};
+
+}  // namespace
+
+QuantizationResult quantize(const Model& model, const Dataset& calibration, const QuantizeOptions& options) {
+  check(options);
+  PlanResult planned = make_plan(model, calibration, options, 0);
+  return finish(model, std::move(planned.plan), std::move(planned.report));
+}
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration, const Dataset& validation,
+                                                  const ValidationFn& validate, const QuantizeOptions& options,
+                                                  const AccuracyOptions& accuracy) {
+  check(options);
+  check(accuracy);
+  const Evaluate evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
+    const auto session = model.apply(plan)->compile({accuracy.validation_device, accuracy.validation_precision, false});
+    const CountedDataset counted(validation);
+    const Validation measured = validate(*session, counted);
+    return {measured.metric, counted.items()};
+  };
+  std::optional<std::filesystem::path> intermediate;
+  if (accuracy.intermediate_model_dir) intermediate = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework());
+  PlanResult planned = make_plan(model, calibration, options, ranking_samples(accuracy));
+  if (intermediate) model.apply(planned.plan)->save(*intermediate);
+  Controlled controlled = control_accuracy(model, planned.plan, planned.samples, evaluate, accuracy, std::move(planned.report));
+  auto result = std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
+  if (controlled.met) return std::move(*result);
+  const Report& report = result->report;
+  std::string message = fmt::format("[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for. {}",
+                                    report.drop_type, report.drop.value_or(0), report.max_drop, advice_for(report));
+  throw AccuracyNotReached(message, std::move(result));
+}
+
+}  // namespace tightrope

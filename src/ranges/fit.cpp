@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ranges/fit.h"
+
+#include <fmt/format.h>
+
+#include "kernels/quantize.h"
+#include "tightrope/error.h"
+
+namespace tightrope {
+namespace {
+
+// No range is narrower: an 8-bit step of it is still a normal number in half precision.
+constexpr float kNarrowest = 8e-5F;
+
+// Activation channels are widened to a hundredth of the widest one. Weights keep what they have: a narrow channel is as
+// important as a wide one once its own scale has been taken out.
+constexpr float kActivationFloor = 0.01F;
+constexpr float kWeightFloor = 0.0F;
+constexpr float kNarrowestWeight = 1e-20F;
+
+int level_count(const QuantizerConfig& config, int bits) { return (1 << bits) - (config.narrow_range ? 1 : 0); }
+
+Range symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor,
+                float narrowest, int bits) {
+  const float widest = *std::max_element(magnitude.begin(), magnitude.end());
+  const float threshold = std::max(floor * widest, narrowest);
+  const bool negative = std::any_of(low.begin(), low.end(), [](float value) { return value < 0; });
+  const bool has_sign = config.forced_sign.value_or(negative);
+  Range range;
+  range.levels = level_count(config, bits);
+  // With an even number of levels there is one more below zero than above.
+  const auto levels = static_cast<float>(range.levels);
+  const float stretch = config.narrow_range ? 1.0F : levels / (levels - 2.0F);
+  for (const float value : magnitude) {
+    const float high = std::max(value, threshold);
+    range.high.push_back(high);
+    range.low.push_back(has_sign ? -high * stretch : 0.0F);
+  }
+  return range;
+}
+
+// Moves the end that must move less so that zero is a level; the other end stays.
+void align_zero(float& low, float& high, int bits) {
+  const auto steps = static_cast<float>((1 << bits) - 1);
+  const float zero = std::nearbyint(-low * steps / (high - low));
+  const float moved_low = zero < steps ? zero / (zero - steps) * high : low;
+  const float moved_high = zero > 0 ? (zero - steps) / zero * low : high;
+  if (high - moved_low > moved_high - low) low = moved_low;
+  else high = moved_high;
+}
+
+Range half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor,
+                 float narrowest) {
+  if (config.mode != Mode::kSymmetric) {
+    throw InvalidArgument("[ranges] half range needs symmetric weights; set overflow_fix to disable for asymmetric ones");
+  }
+  Range range = symmetric(low, magnitude, config, floor, narrowest, config.bits - 1);
+  const int reduced = 1 << (config.bits - 1);
+  range.levels = level_count(config, config.bits);
+  const float factor = static_cast<float>(range.levels - 1) / static_cast<float>(reduced - 1);
+  for (float& value : range.low) value *= factor;
+  for (float& value : range.high) value *= factor;
+  return range;
+}
+
+}  // namespace
+
+Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor) {
+  return symmetric(low, magnitude, config, floor, kNarrowest, config.bits);
+}
+
+Range fit_asymmetric(std::span<const float> low, std::span<const float> high, const QuantizerConfig& config) {
+  Range range;
+  range.levels = level_count(config, config.bits);
+  for (std::size_t i = 0; i < low.size(); ++i) {
+    constexpr float kNarrow = 8e-4F;
+    const bool narrow = high[i] - low[i] <= kNarrow;
+    float from = std::min(narrow ? low[i] - kNarrow : low[i], 0.0F);
+    float to = std::max(narrow ? high[i] + kNarrow : high[i], 0.0F);
+    align_zero(from, to, config.bits);
+    range.low.push_back(from);
+    range.high.push_back(to);
+  }
+  return range;
+}
+
+Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor) {
+  return half_range(low, magnitude, config, floor, kNarrowest);
+}
+
+Range fit_activation(const Observed& observed, const QuantizerConfig& config) {
+  if (config.mode == Mode::kAsymmetric) return fit_asymmetric(observed.low, observed.high, config);
+  return fit_symmetric(observed.low, observed.magnitude, config, kActivationFloor);
+}
+
+Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config, bool use_half_range) {
+  const Extremes extremes = extremes_of(weight.as<float>(), weight.shape(), channel_axes);
+  std::vector<float> magnitude;
+  for (std::size_t i = 0; i < extremes.low.size(); ++i) {
+    magnitude.push_back(std::max(std::abs(extremes.low[i]), std::abs(extremes.high[i])));
+    if (!std::isfinite(magnitude.back())) throw InvalidArgument(fmt::format("[ranges] channel {} of the weight is not finite", i));
+  }
+  if (config.mode == Mode::kAsymmetric) return fit_asymmetric(extremes.low, extremes.high, config);
+  if (use_half_range) return half_range(extremes.low, magnitude, config, kWeightFloor, kNarrowestWeight);
+  return symmetric(extremes.low, magnitude, config, kWeightFloor, kNarrowestWeight, config.bits);
+}
+
+Observed united(std::span<const Observed> observed) {
+  Observed result = observed.front();
+  for (const Observed& other : observed.subspan(1)) {
+    for (std::size_t i = 0; i < result.low.size(); ++i) {
+      result.low[i] = std::min(result.low[i], other.low[i]);
+      result.high[i] = std::max(result.high[i], other.high[i]);
+      result.magnitude[i] = std::max(result.magnitude[i], other.magnitude[i]);
+    }
+  }
+  return result;
+}
+
+}  // namespace tightrope

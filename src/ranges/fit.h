@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns what calibration observed into the ranges of quantizers.
+#pragma once
+
+#include <span>
+
+#include "statistics/collect.h"
+#include "tightrope/plan.h"
+
+namespace tightrope {
+
+// Symmetric: the largest magnitude decides, zero is a level, and a tensor without negative values uses levels from 0 on.
+// `low` decides on the sign; `magnitude` holds the largest magnitudes. One entry, or one per channel.
+// Channels narrower than `floor` times the widest get that width.
+// Formula: docs/algorithms.md#symmetric
+Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor);
+
+// Asymmetric: the range is widened to contain zero and moved so that zero is a level; it never shrinks.
+// Formula: docs/algorithms.md#asymmetric
+Range fit_asymmetric(std::span<const float> low, std::span<const float> high, const QuantizerConfig& config);
+
+// Weights at half the levels, so that sums of products stay small: the 7-bit range stretched onto 8-bit levels.
+// Symmetric only; otherwise throws InvalidArgument. Formula: docs/algorithms.md#half-range
+Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor);
+
+// Of activations.
+Range fit_activation(const Observed& observed, const QuantizerConfig& config);
+
+// Of a weight, from its elements. Throws InvalidArgument for elements that are not finite.
+Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config, bool half_range);
+
+// One range for quantizers that share their scale: the union of what they observed.
+Observed united(std::span<const Observed> observed);
+
+}  // namespace tightrope

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs calibration data through the base model and keeps what the ranges need, reduced inside the graph.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tightrope/model.h"
+#include "tightrope/options.h"
+
+namespace tightrope {
+
+// Extremes or means of one value, per channel where axes are kept.
+struct StatisticRequest {
+  ValueId value = kNone;
+  std::vector<int> channel_axes;
+  bool mean = false;                   // the mean over items of the items' means, instead of extremes
+  Aggregator low = Aggregator::kMin;   // of the items' minima
+  Aggregator high = Aggregator::kMax;  // of the items' maxima
+
+  bool operator==(const StatisticRequest&) const = default;
+};
+
+// One entry, or one per channel; what was not asked for is empty.
+struct Observed {
+  std::vector<float> low;
+  std::vector<float> high;
+  std::vector<float> magnitude;  // of the items' largest magnitudes, aggregated as `high`
+  std::vector<float> mean;
+};
+
+struct Statistics {
+  std::vector<Observed> observed;  // one per request
+  std::vector<Sample> samples;     // at most `kept_samples` items, spread evenly over those that were read
+  std::int64_t items = 0;
+};
+
+// Reads at most `subset_size` items. The result does not depend on the number of threads.
+// Throws InvalidArgument for a dataset without items, and for values that are not finite, naming the node.
+Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
+                   std::int64_t subset_size, std::size_t kept_samples);
+
+}  // namespace tightrope
