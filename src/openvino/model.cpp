@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fstream>
+#include <openvino/op/ops.hpp>
+#include <openvino/pass/serialize.hpp>
+
+#include "kernels/channels.h"
+#include "openvino/convert.h"
+#include "openvino/openvino_model.h"
+#include "tightrope/error.h"
+#include "tightrope/openvino.h"
+
+namespace tightrope {
+namespace openvino {
+
+ov::Core& core() {
+  static ov::Core instance;
+  return instance;
+}
+
+namespace {
+
+std::shared_ptr<ov::Node> reduced(const ov::Output<ov::Node>& source, const Probe& probe) {
+  std::vector<std::int64_t> axes;
+  for (std::int64_t axis = 0; axis < source.get_partial_shape().rank().get_length(); ++axis) {
+    if (std::find(probe.kept_axes.begin(), probe.kept_axes.end(), axis) == probe.kept_axes.end()) axes.push_back(axis);
+  }
+  const auto constant = ov::op::v0::Constant::create(ov::element::i64, {axes.size()}, axes);
+  switch (probe.reduction) {
+    case Probe::Reduction::kMin: return std::make_shared<ov::op::v1::ReduceMin>(source, constant, true);
+    case Probe::Reduction::kMax: return std::make_shared<ov::op::v1::ReduceMax>(source, constant, true);
+    case Probe::Reduction::kMean: return std::make_shared<ov::op::v1::ReduceMean>(source, constant, true);
+    case Probe::Reduction::kWhole: break;
+  }
+  return source.get_node_shared_ptr();
+}
+
+}  // namespace
+
+void add_probes(ov::Model& clone, const Graph& graph, std::span<const Probe> probes) {
+  const ov::NodeVector nodes = clone.get_ordered_ops();  // the order of read_graph()
+  ov::ResultVector results;
+  for (const Probe& probe : probes) {
+    const Value& value = graph.value(probe.value);
+    const auto source = nodes[static_cast<std::size_t>(value.producer)]->output(static_cast<std::size_t>(value.port));
+    const bool whole = probe.reduction == Probe::Reduction::kWhole;
+    if (!whole && source.get_partial_shape().rank().is_dynamic()) {
+      throw Unsupported(fmt::format("[statistics] node '{}': its output has no known rank; a model with known ranks is needed",
+                                    graph.node(value.producer).name));
+    }
+    results.push_back(std::make_shared<ov::op::v0::Result>(whole ? source : reduced(source, probe)->output(0)));
+  }
+  const ov::ResultVector outputs = clone.get_results();
+  clone.add_results(results);
+  for (const auto& output : outputs) clone.remove_result(output);
+}
+
+void save_ir(const std::shared_ptr<ov::Model>& model, const std::filesystem::path& path) {
+  std::filesystem::path weights = path;
+  weights.replace_extension(".bin");
+  const auto temporary = [](const std::filesystem::path& file) { return std::filesystem::path(file.string() + ".partial"); };
+  const auto clean_up = [&] {
+    std::error_code ignored;
+    std::filesystem::remove(temporary(path), ignored);
+    std::filesystem::remove(temporary(weights), ignored);
+  };
+  try {
+    std::ofstream xml(temporary(path), std::ios::binary);
+    std::ofstream bin(temporary(weights), std::ios::binary);
+    if (!xml || !bin) throw IoError(fmt::format("cannot create files beside '{}'", path.string()), true);
+    xml.exceptions(std::ios::failbit | std::ios::badbit);
+    bin.exceptions(std::ios::failbit | std::ios::badbit);
+    ov::pass::Serialize(xml, bin).run_on_model(model);
+    xml.close();
+    bin.close();
+    std::filesystem::rename(temporary(weights), weights);
+    std::filesystem::rename(temporary(path), path);
+  } catch (const IoError&) {
+    clean_up();
+    throw;
+  } catch (const std::exception& error) {
+    clean_up();
+    throw IoError(fmt::format("cannot write '{}': {}; is the disk full?", path.string(), error.what()), true);
+  }
+}
+
+namespace {
+
+class OpenVinoModel : public Model {
+ public:
+  OpenVinoModel(std::shared_ptr<ov::Model> original, std::shared_ptr<ov::Model> clone)
+      : original_(std::move(original)), base_(std::move(clone)) {
+    normalize(*base_);
+    graph_ = read_graph(*base_);
+    nodes_ = base_->get_ordered_ops();
+  }
+
+  // A result: it is not quantized again, so it has no base beside itself.
+  explicit OpenVinoModel(std::shared_ptr<ov::Model> finished)
+      : original_(std::move(finished)), base_(original_), graph_(read_graph(*base_)), nodes_(base_->get_ordered_ops()) {}
+
+  const Graph& graph() const override { return graph_; }
+
+  Tensor constant(ValueId id) const override {
+    const Value& value = graph_.value(id);
+    const auto* node = ov::as_type<const ov::op::v0::Constant>(nodes_[static_cast<std::size_t>(value.producer)].get());
+    if (node == nullptr) throw InvalidArgument(fmt::format("[model] '{}' is not a constant", value.name));
+    return Tensor::copy_of(std::span<const float>(node->cast_vector<float>()), to_shape(node->get_shape()));
+  }
+
+  std::unique_ptr<Model> apply(const Plan& plan) const override {
+    if (plan.empty()) return std::make_unique<OpenVinoModel>(original_->clone());
+    auto clone = base_->clone();
+    rewrite(*clone, plan);
+    return std::make_unique<OpenVinoModel>(std::move(clone));
+  }
+
+  std::unique_ptr<Session> compile(const CompileOptions& options, std::span<const Probe> probes) const override {
+    if (probes.empty()) return make_session(original_, options);
+    const auto clone = base_->clone();
+    add_probes(*clone, graph_, probes);
+    return make_session(clone, options);
+  }
+
+  std::string_view framework() const override { return "openvino"; }
+
+  void save(const std::filesystem::path& path) const override { save_ir(original_, path); }
+
+  std::vector<std::filesystem::path> files_of(const std::filesystem::path& path) const override {
+    std::filesystem::path weights = path;
+    return {path, weights.replace_extension(".bin")};
+  }
+
+  void set_note(const std::string& key, const std::string& text) override {
+    original_->set_rt_info(text, std::vector<std::string>{"tightrope", key});
+  }
+
+  std::string note(const std::string& key) const override {
+    const std::vector<std::string> path = {"tightrope", key};
+    return original_->has_rt_info(path) ? original_->get_rt_info<std::string>(path) : std::string();
+  }
+
+  const std::shared_ptr<ov::Model>& network() const { return original_; }
+
+ private:
+  std::shared_ptr<ov::Model> original_;  // as loaded
+  std::shared_ptr<ov::Model> base_;      // the same function, normalized
+  Graph graph_;                          // of the base
+  ov::NodeVector nodes_;                 // of the base, by NodeId
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_model(std::shared_ptr<const ov::Model> original, std::shared_ptr<ov::Model> clone) {
+  // Notes are written to results only, which are models of their own.
+  return std::make_unique<OpenVinoModel>(std::const_pointer_cast<ov::Model>(original), std::move(clone));
+}
+
+}  // namespace openvino
+
+std::unique_ptr<Model> read_openvino(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) throw IoError(fmt::format("'{}' does not exist; a model file is needed", path.string()), false);
+  std::shared_ptr<ov::Model> model;
+  try {
+    model = openvino::core().read_model(path);
+  } catch (const std::exception& error) {
+    // The runtime's message spans several lines; the last one says what happened.
+    std::string text = error.what();
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    const auto last = text.rfind('\n');
+    throw IoError(fmt::format("'{}' cannot be read as a model: {}", path.string(), last == std::string::npos ? text : text.substr(last + 1)),
+                  false);
+  }
+  return openvino::make_model(model, model->clone());
+}
+
+std::unique_ptr<Model> from_openvino(std::shared_ptr<const ov::Model> model) {
+  return openvino::make_model(model, model->clone());
+}
+
+std::shared_ptr<ov::Model> to_openvino(const Model& model) {
+  const auto* own = dynamic_cast<const openvino::OpenVinoModel*>(&model);
+  if (own == nullptr) throw InvalidArgument(fmt::format("[model] this is a model of {}, not of OpenVINO", model.framework()));
+  return own->network();
+}
+
+}  // namespace tightrope

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <openvino/op/ops.hpp>
+#include <openvino/pass/constant_folding.hpp>
+#include <unordered_set>
+
+#include "openvino/openvino_model.h"
+#include "tightrope/error.h"
+#include "tightrope/log.h"
+
+namespace tightrope::openvino {
+namespace {
+
+void make_names_unique(const ov::Model& model) {
+  std::unordered_set<std::string> names;
+  for (const auto& node : model.get_ordered_ops()) {
+    std::string name = node->get_friendly_name();
+    for (int suffix = 1; !names.insert(name).second; ++suffix) name = fmt::format("{}_{}", node->get_friendly_name(), suffix);
+    if (name != node->get_friendly_name()) node->set_friendly_name(name);
+  }
+}
+
+bool is_half(const ov::element::Type& type) { return type == ov::element::f16 || type == ov::element::bf16; }
+
+bool holds_compressed_weights(const ov::Model& model) {
+  for (const auto& node : model.get_ordered_ops()) {
+    if (!ov::is_type<ov::op::v0::Convert>(node) || node->get_output_element_type(0) != ov::element::f32) continue;
+    const auto source = node->input_value(0);
+    if (ov::is_type<ov::op::v0::Constant>(source.get_node()) && is_half(source.get_element_type())) return true;
+  }
+  return false;
+}
+
+void refuse_quantized(const ov::Model& model) {
+  std::size_t count = 0;
+  std::string first;
+  for (const auto& node : model.get_ordered_ops()) {
+    if (!ov::is_type<ov::op::v0::FakeQuantize>(node)) continue;
+    if (count++ == 0) first = node->get_friendly_name();
+  }
+  if (count > 0) {
+    throw QuantizationError(fmt::format(
+        "[model] the model is quantized already: {} FakeQuantize operations, the first is '{}'; the floating-point model is needed",
+        count, first));
+  }
+}
+
+}  // namespace
+
+void normalize(ov::Model& clone) {
+  refuse_quantized(clone);
+  if (holds_compressed_weights(clone)) {
+    log(LogLevel::kWarning,
+        "The model's weights are compressed to 16 bits. Quantization works on what is left of them; for the best accuracy start "
+        "from the FP32 model (save it without compression).");
+  }
+  const auto model = clone.shared_from_this();
+  ov::pass::ConstantFolding().run_on_model(std::const_pointer_cast<ov::Model>(model));
+  make_names_unique(clone);
+}
+
+}  // namespace tightrope::openvino

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <limits>
+#include <map>
+#include <openvino/op/ops.hpp>
+#include <unordered_map>
+
+#include "kernels/channels.h"
+#include "kernels/quantize.h"
+#include "openvino/convert.h"
+#include "openvino/openvino_model.h"
+#include "tightrope/error.h"
+
+namespace tightrope::openvino {
+namespace {
+
+using NodeMap = std::unordered_map<std::string, std::shared_ptr<ov::Node>>;
+
+std::shared_ptr<ov::Node> find(const NodeMap& nodes, const std::string& name) {
+  const auto found = nodes.find(name);
+  if (found != nodes.end()) return found->second;
+  throw InvalidArgument(fmt::format("[plan] node '{}' is not in the model; a plan made for this very model is needed", name));
+}
+
+[[noreturn]] void refuse(const Quantizer& quantizer, const std::string& found) {
+  throw InvalidArgument(fmt::format("[plan] node '{}', port {}: {}; a plan made for this very model is needed", quantizer.node,
+                                    quantizer.port, found));
+}
+
+template <typename T>
+std::shared_ptr<ov::op::v0::Constant> constant(const std::string& name, const ov::element::Type& type, const ov::Shape& shape,
+                                               const std::vector<T>& values) {
+  auto node = std::make_shared<ov::op::v0::Constant>(type, shape, values);
+  node->set_friendly_name(name);
+  return node;
+}
+
+// The shape of a quantizer's limits: a scalar, or the kept axes of the tensor.
+ov::Shape limits_shape(const Quantizer& quantizer, const ov::PartialShape& tensor) {
+  if (quantizer.range.low.size() == 1) return {};
+  if (tensor.rank().is_dynamic()) refuse(quantizer, "the tensor has no known rank for a range per channel");
+  ov::Shape shape(static_cast<std::size_t>(tensor.rank().get_length()), 1);
+  std::size_t count = 1;
+  for (const int axis : quantizer.channel_axes) {
+    const auto index = static_cast<std::size_t>(axis);
+    if (axis < 0 || index >= shape.size() || tensor[axis].is_dynamic()) refuse(quantizer, fmt::format("axis {} is no channel axis", axis));
+    shape[index] = static_cast<std::size_t>(tensor[axis].get_length());
+    count *= shape[index];
+  }
+  if (count != quantizer.range.low.size()) {
+    refuse(quantizer, fmt::format("{} ranges for {} channels", quantizer.range.low.size(), count));
+  }
+  return shape;
+}
+
+std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, const Quantizer& quantizer, const std::string& name) {
+  const ov::element::Type type = source.get_element_type();
+  if (!type.is_real()) refuse(quantizer, fmt::format("the tensor is {}, not floating point", type.get_type_name()));
+  const ov::Shape shape = limits_shape(quantizer, source.get_partial_shape());
+  const auto limit = [&](const std::string& part, std::vector<float> values) {
+    // A float16 tensor cannot hold limits beyond its own.
+    if (type == ov::element::f16) {
+      for (float& value : values) value = std::clamp(value, -65504.0F, 65504.0F);
+    }
+    return constant(name + part, type, shape, values);
+  };
+  auto node = std::make_shared<ov::op::v0::FakeQuantize>(
+      source, limit("/input_low", quantizer.range.low), limit("/input_high", quantizer.range.high),
+      limit("/output_low", quantizer.range.low), limit("/output_high", quantizer.range.high),
+      static_cast<std::size_t>(quantizer.range.levels));
+  node->set_friendly_name(name);
+  return node;
+}
+
+void quantize_output(const NodeMap& nodes, const Quantizer& quantizer) {
+  const auto node = find(nodes, quantizer.node);
+  if (quantizer.port < 0 || static_cast<std::size_t>(quantizer.port) >= node->get_output_size()) refuse(quantizer, "no such output");
+  ov::Output<ov::Node> output = node->output(static_cast<std::size_t>(quantizer.port));
+  const auto consumers = output.get_target_inputs();
+  const auto quantized = fake_quantize(output, quantizer, fmt::format("{}/fq_output_{}", quantizer.node, quantizer.port));
+  for (auto consumer : consumers) {
+    // A shape does not depend on the elements, and reads them cheaper from the original.
+    if (std::string_view(consumer.get_node()->get_type_name()) != "ShapeOf") consumer.replace_source_output(quantized);
+  }
+}
+
+// Quantizers of one tensor that agree in everything are one node.
+using SharedInputs = std::map<std::pair<ov::Output<ov::Node>, std::string>, std::shared_ptr<ov::Node>>;
+
+std::string key_of(const Quantizer& quantizer) {
+  return fmt::format("{} {} {} {}", fmt::join(quantizer.channel_axes, ","), quantizer.range.levels,
+                     fmt::join(quantizer.range.low, ","), fmt::join(quantizer.range.high, ","));
+}
+
+ov::Input<ov::Node> input_of(const NodeMap& nodes, const Quantizer& quantizer) {
+  const auto node = find(nodes, quantizer.node);
+  if (quantizer.port < 0 || static_cast<std::size_t>(quantizer.port) >= node->get_input_size()) refuse(quantizer, "no such input");
+  return node->input(static_cast<std::size_t>(quantizer.port));
+}
+
+void quantize_input(const NodeMap& nodes, const Quantizer& quantizer, SharedInputs& shared) {
+  ov::Input<ov::Node> input = input_of(nodes, quantizer);
+  auto& quantized = shared[{input.get_source_output(), key_of(quantizer)}];
+  if (!quantized) {
+    quantized = fake_quantize(input.get_source_output(), quantizer, fmt::format("{}/fq_input_{}", quantizer.node, quantizer.port));
+  }
+  input.replace_source_output(quantized);
+}
+
+// Constant(i8) -> Convert -> [Subtract] -> Multiply: the form that the runtime recognizes as 8-bit weights.
+std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, const Quantizer& quantizer, const std::string& name) {
+  const Shape shape = to_shape(weight.get_shape());
+  const std::vector<float> values = weight.cast_vector<float>();
+  const ov::Shape scale_shape = [&] {
+    const ov::Shape limits = limits_shape(quantizer, weight.get_shape());
+    return limits.empty() ? ov::Shape(shape.size(), 1) : limits;  // a scale of the weight's rank
+  }();
+  const QuantizedTensor packed = quantize_tensor(values, shape, quantizer.channel_axes, quantizer.range);
+  const ov::element::Type type = weight.get_element_type();
+  auto levels = std::make_shared<ov::op::v0::Constant>(ov::element::i8, weight.get_shape(), packed.levels.data());
+  levels->set_friendly_name(name + "/quantized");
+  std::shared_ptr<ov::Node> real = std::make_shared<ov::op::v0::Convert>(levels, type);
+  real->set_friendly_name(name + "/convert");
+  if (!packed.zero_point.empty()) {
+    real = std::make_shared<ov::op::v1::Subtract>(real, constant(name + "/zero_point", type, scale_shape, packed.zero_point));
+    real->set_friendly_name(name + "/subtract");
+  }
+  real = std::make_shared<ov::op::v1::Multiply>(real, constant(name + "/scale", type, scale_shape, packed.scale));
+  real->set_friendly_name(name);
+  return real;
+}
+
+void quantize_weight(const NodeMap& nodes, const Quantizer& quantizer, SharedInputs& shared) {
+  ov::Input<ov::Node> input = input_of(nodes, quantizer);
+  const auto source = input.get_source_output();
+  const auto* weight = ov::as_type<ov::op::v0::Constant>(source.get_node());
+  if (weight == nullptr || !weight->get_element_type().is_real()) refuse(quantizer, "the input is no floating-point constant");
+  auto& packed = shared[{source, key_of(quantizer)}];
+  if (!packed) packed = packed_weight(*weight, quantizer, fmt::format("{}/fq_weights_{}", quantizer.node, quantizer.port));
+  input.replace_source_output(packed);
+}
+
+// The constant operand of the one Add that follows, or nothing.
+std::optional<ov::Input<ov::Node>> bias_input(const ov::Output<ov::Node>& output) {
+  const auto consumers = output.get_target_inputs();
+  if (consumers.size() != 1) return std::nullopt;
+  ov::Node* add = consumers.begin()->get_node();
+  if (!ov::is_type<ov::op::v1::Add>(add)) return std::nullopt;
+  ov::Input<ov::Node> other = add->input(1 - consumers.begin()->get_index());
+  if (!ov::is_type<ov::op::v0::Constant>(other.get_source_output().get_node())) return std::nullopt;
+  return other;
+}
+
+void shift_bias(const NodeMap& nodes, const BiasShift& correction) {
+  const auto node = find(nodes, correction.node);
+  const ov::PartialShape shape = node->get_output_partial_shape(0);
+  if (shape.rank().is_dynamic()) {
+    throw InvalidArgument(fmt::format("[plan] node '{}': its output has no known rank for a bias", correction.node));
+  }
+  // Convolutions have their channels on axis 1, matrix products on the last.
+  const auto rank = static_cast<std::size_t>(shape.rank().get_length());
+  const bool last = ov::is_type<ov::op::v0::MatMul>(node);
+  ov::Shape bias_shape(last ? 1 : rank, 1);
+  bias_shape[last ? 0 : 1] = correction.shift.size();
+  const ov::element::Type type = node->get_output_element_type(0);
+  const auto shift = constant(correction.node + "/bias_shift", type, bias_shape, correction.shift);
+  if (const auto bias = bias_input(node->output(0))) {
+    const auto sum = std::make_shared<ov::op::v1::Add>(bias->get_source_output(), shift);
+    ov::OutputVector folded(1);
+    if (!sum->constant_fold(folded, sum->input_values())) {
+      throw InternalError(fmt::format("[apply] node '{}': the bias could not be added up", correction.node));
+    }
+    folded[0].get_node()->set_friendly_name(correction.node + "/corrected_bias");
+    ov::Input<ov::Node>(*bias).replace_source_output(folded[0]);
+    return;
+  }
+  const auto consumers = node->output(0).get_target_inputs();
+  const auto sum = std::make_shared<ov::op::v1::Add>(node->output(0), shift);
+  sum->set_friendly_name(correction.node + "/add_bias_shift");
+  for (auto consumer : consumers) consumer.replace_source_output(sum);
+}
+
+}  // namespace
+
+void rewrite(ov::Model& clone, const Plan& plan) {
+  NodeMap nodes;
+  for (const auto& node : clone.get_ordered_ops()) nodes.emplace(node->get_friendly_name(), node);
+  SharedInputs shared;
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.range.low.empty()) refuse(quantizer, "no range");
+    if (quantizer.kind == SiteKind::kWeight) quantize_weight(nodes, quantizer, shared);
+  }
+  // Inputs first: they read from the tensor itself, where an output quantizer stands between it and all its consumers.
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.kind == SiteKind::kInput) quantize_input(nodes, quantizer, shared);
+  }
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.kind == SiteKind::kOutput) quantize_output(nodes, quantizer);
+  }
+  for (const BiasShift& shift : plan.bias_shifts) shift_bias(nodes, shift);
+  clone.validate_nodes_and_infer_types();
+}
+
+}  // namespace tightrope::openvino
