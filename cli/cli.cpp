@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string_view>
+#include <vector>
+
+#include "commands.h"
+#include "terminal.h"
+#include "tightrope/error.h"
+#include "tightrope/metrics.h"
+#include "tightrope/quantize.h"
+
+namespace tightrope::cli {
+namespace {
+
+constexpr std::string_view kShortHelp =
+    R"(tightrope quantizes OpenVINO models to 8 bits and keeps your metric within your limit.
+
+  tightrope quantize MODEL --calibration DATA.npz -o OUT.xml                     8 bits, without measuring
+  tightrope quantize MODEL --calibration DATA.npz --validation DATA.npz \
+            --metric top1 --labels NAME --max-drop 0.01 -o OUT.xml               8 bits, within the limit
+  tightrope inspect MODEL                                                        what would be quantized
+  tightrope apply MODEL PLAN.json -o OUT.xml                                     a saved plan once more
+
+DATA.npz holds an array per model input, items along axis 0. 'tightrope -h' shows every option.
+)";
+
+constexpr std::string_view kFooter =
+    "Exit codes: 0 done, 2 bad arguments, 3 limit not met (the best model was saved), 4 cannot read, 5 cannot "
+    "quantize,\n"
+    "6 cannot write, 130 interrupted. Results go to standard output, messages and progress to standard error.";
+
+// Text as it was typed; made into options by the same reader that serves Python.
+struct PlacementArguments {
+  std::string preset;
+  std::string target_device;
+  std::string overflow_fix;
+  std::vector<std::string> ignored_names;
+  std::vector<std::string> ignored_patterns;
+  std::vector<std::string> ignored_types;
+  bool no_ignored_validation = false;
+};
+
+struct Arguments {
+  PlacementArguments placement;
+  QuantizeCommand quantize;
+  InspectCommand inspect;
+  ApplyCommand apply;
+  std::int64_t subset_size = QuantizeOptions{}.subset_size;
+  bool no_bias_correction = false;
+  std::string drop_type = "absolute";
+  std::string restore_mode = "activations_and_weights";
+  std::string precision = "f32";
+  std::optional<std::int64_t> max_validations;
+  bool quiet = false;
+};
+
+void add_placement_options(CLI::App& command, PlacementArguments& arguments) {
+  const auto add_list = [&](const char* name, std::vector<std::string>& list, const char* help) {
+    command.add_option(name, list, help)->allow_extra_args(false)->type_name("TEXT")->group("Placement");
+  };
+  const auto add_text = [&](const char* name, std::string& text, const char* help) {
+    command.add_option(name, text, help)->group("Placement");
+  };
+  add_text("--preset", arguments.preset, "performance (activations symmetric; the default) or mixed (asymmetric)");
+  add_text("--target-device", arguments.target_device, "ANY (the default), CPU, GPU or NPU");
+  add_text("--overflow-fix", arguments.overflow_fix, "first_layer_only (the default), enable or disable");
+  add_list("--ignored-names", arguments.ignored_names, "Operation that stays in floating point; may be repeated");
+  add_list("--ignored-patterns", arguments.ignored_patterns, "Regular expression for such names; may be repeated");
+  add_list("--ignored-types", arguments.ignored_types, "Type of such operations; may be repeated");
+  command.add_flag("--no-ignored-validation", arguments.no_ignored_validation, "Accept --ignored-* that match nothing")
+      ->group("Placement");
+}
+
+void add_common_options(CLI::App& command, std::filesystem::path& model, bool& json, bool& quiet) {
+  command.add_option("MODEL", model, "OpenVINO IR (.xml) or ONNX file")->required();
+  command.add_flag("--json", json, "Print the result as one JSON object");
+  command.add_flag("-q,--quiet", quiet, "Warnings and errors only on standard error");
+}
+
+CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
+  QuantizeCommand& values = arguments.quantize;
+  CLI::App* command =
+      app.add_subcommand("quantize", "Quantize a model; with --metric, keep the metric within --max-drop");
+  add_common_options(*command, values.model, values.json, arguments.quiet);
+  command->add_option("--calibration", values.calibration, ".npz with an array per model input")->required();
+  command->add_option("-o,--output", values.output, "The quantized model, ending in .xml")->required();
+  command->add_option("--report", values.report, "Write the report as JSON");
+  command->add_option("--plan", values.plan, "Write the plan as JSON, for 'tightrope apply'");
+  command->add_option("--subset-size", arguments.subset_size, "Calibration items that are used")->capture_default_str();
+  command->add_option("--batch", values.batch, "Entries of the arrays that make one item")->capture_default_str();
+  command->add_option("--labels", values.labels, "Array of the data that holds labels or targets");
+  command->add_flag("--no-bias-correction", arguments.no_bias_correction, "Leave biases as they are");
+
+  const std::string control = "Accuracy control";
+  auto* metric =
+      command->add_option("--metric", values.metric, fmt::format("{}", fmt::join(built_in_metric_names(), ", ")))
+          ->group(control);
+  auto* validation = command
+                         ->add_option("--validation", values.validation,
+                                      ".npz as for --calibration, with labels where "
+                                      "the metric needs them")
+                         ->group(control);
+  metric->needs(validation);
+  validation->needs(metric);
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command->add_option(name, value, help)->needs(metric)->group(control);
+  };
+  add("--max-drop", values.accuracy.max_drop, "The largest drop of the metric")->capture_default_str();
+  add("--drop-type", arguments.drop_type, "absolute, or relative to the original metric")->capture_default_str();
+  add("--device", values.accuracy.validation_device, "Device that validates")->capture_default_str();
+  add("--precision", arguments.precision, "Its precision of operations not in 8 bits: f32, bf16, f16, or default")
+      ->capture_default_str();
+  add("--max-validations", arguments.max_validations, "Validations after the first two");
+  add("--ranking-subset-size", values.accuracy.ranking_subset_size, "Items that rank the operations");
+  add("--restore-mode", arguments.restore_mode, "activations_and_weights, or only_activations")->capture_default_str();
+  add_placement_options(*command, arguments.placement);
+  return command;
+}
+
+CLI::App* add_inspect(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("inspect", "Show what would be quantized, without data");
+  add_common_options(*command, arguments.inspect.model, arguments.inspect.json, arguments.quiet);
+  add_placement_options(*command, arguments.placement);
+  return command;
+}
+
+CLI::App* add_apply(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("apply", "Quantize a model by a plan that was saved with --plan");
+  add_common_options(*command, arguments.apply.model, arguments.apply.json, arguments.quiet);
+  command->add_option("PLAN", arguments.apply.plan, "Plan as JSON")->required();
+  command->add_option("-o,--output", arguments.apply.output, "The quantized model, ending in .xml")->required();
+  return command;
+}
+
+std::string upper(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+  return text;
+}
+
+QuantizeOptions quantize_options(const Arguments& arguments) {
+  const PlacementArguments& placement = arguments.placement;
+  nlohmann::json json = {{"subset_size", arguments.subset_size},
+                         {"ignored_scope",
+                          {{"names", placement.ignored_names},
+                           {"patterns", placement.ignored_patterns},
+                           {"types", placement.ignored_types},
+                           {"validate", !placement.no_ignored_validation}}},
+                         {"advanced_parameters", {{"disable_bias_correction", arguments.no_bias_correction}}}};
+  if (!placement.preset.empty()) json["preset"] = placement.preset;
+  if (!placement.target_device.empty()) json["target_device"] = upper(placement.target_device);
+  if (!placement.overflow_fix.empty()) json["advanced_parameters"]["overflow_fix"] = placement.overflow_fix;
+  return quantize_options_from_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+AccuracyOptions accuracy_options(const Arguments& arguments) {
+  const std::vector<std::string> precisions = {"f32", "bf16", "f16", "default"};
+  if (std::ranges::find(precisions, arguments.precision) == precisions.end()) {
+    throw InvalidArgument(
+        fmt::format("option 'precision' is '{}'; {} is needed", arguments.precision, fmt::join(precisions, " or ")));
+  }
+  const nlohmann::json json = {{"drop_type", arguments.drop_type},
+                               {"advanced_accuracy_restorer_parameters", {{"restore_mode", arguments.restore_mode}}}};
+  AccuracyOptions options =
+      accuracy_options_from_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const AccuracyOptions& typed = arguments.quantize.accuracy;
+  options.max_drop = typed.max_drop;
+  options.ranking_subset_size = typed.ranking_subset_size;
+  options.validation_device = typed.validation_device;
+  options.validation_precision = arguments.precision == "default" ? "" : arguments.precision;
+  options.max_num_iterations = arguments.max_validations.value_or(options.max_num_iterations);
+  check(options);
+  return options;
+}
+
+// Runs the chosen command; an exit code for everything that may go wrong on the way.
+int run_command(const CLI::App& chosen, Arguments& arguments, std::ostream& out, std::ostream& err) {
+  const Terminal::Style style = style_for(err);
+  const auto fail = [&](int code, std::string_view message) {
+    write_error(err, style, message);
+    return code;
+  };
+  try {
+    std::optional<std::string> shortfall;
+    {
+      const Terminal terminal(err, style, arguments.quiet);
+      if (chosen.get_name() == "quantize") {
+        arguments.quantize.options = quantize_options(arguments);
+        arguments.quantize.accuracy = accuracy_options(arguments);
+        shortfall = quantize_file(arguments.quantize, out);
+      } else if (chosen.get_name() == "inspect") {
+        arguments.inspect.options = quantize_options(arguments);
+        inspect_file(arguments.inspect, out);
+      } else {
+        apply_to_file(arguments.apply, out);
+      }
+    }
+    if (!out.flush()) return fail(kCannotWrite, "cannot write the result to standard output");
+    return shortfall ? fail(kLimitNotMet, *shortfall) : kDone;
+  } catch (const Cancelled& error) {
+    return fail(kInterrupted, error.what());
+  } catch (const InvalidArgument& error) {
+    return fail(kBadArguments, error.what());
+  } catch (const IoError& error) {
+    return fail(error.writing() ? kCannotWrite : kCannotRead, error.what());
+  } catch (const Error& error) {
+    return fail(kCannotQuantize, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(kCannotQuantize, "there is not enough memory");
+  } catch (const std::exception& error) {
+    return fail(kCannotQuantize, fmt::format("unexpected: {}", error.what()));
+  }
+}
+
+// All of the help: the commands, then the options of each.
+std::string full_help(const CLI::App& app, const std::vector<CLI::App*>& commands) {
+  std::string text(kShortHelp);
+  for (const CLI::App* command : commands) {
+    text += fmt::format("\ntightrope {}\n{}", command->get_name(),
+                        command->help(fmt::format("tightrope {}", command->get_name())));
+  }
+  return text + "\n" + app.get_footer() + "\n";
+}
+
+int run_parsed(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+  Arguments values;
+  CLI::App app("", "tightrope");
+  app.set_version_flag("--version", "tightrope " TIGHTROPE_VERSION);
+  app.footer(std::string(kFooter));
+  const std::vector<CLI::App*> commands = {add_quantize(app, values), add_inspect(app, values), add_apply(app, values)};
+  if (arguments.empty()) {
+    err << kShortHelp << std::flush;
+    return kBadArguments;
+  }
+  const auto command_named = [&](const CLI::App* command) { return command->get_name() == arguments.front(); };
+  const auto chosen = std::ranges::find_if(commands, command_named);
+  try {
+    if (chosen == commands.end() && !arguments.front().starts_with('-')) {
+      throw CLI::ExtrasError(
+          fmt::format("there is no command '{}'; the commands are quantize, inspect and apply", arguments.front()),
+          CLI::ExitCodes::ExtrasError);
+    }
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    out << (chosen == commands.end() ? full_help(app, commands) : (*chosen)->help("tightrope")) << std::flush;
+    return kDone;
+  } catch (const CLI::CallForVersion& version) {
+    out << version.what() << '\n' << std::flush;
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    const std::string help =
+        chosen == commands.end() ? "tightrope -h" : fmt::format("tightrope {} -h", arguments.front());
+    write_error(err, style_for(err), fmt::format("{}; see '{}'", error.what(), help));
+    return kBadArguments;
+  }
+  if (chosen == commands.end()) {
+    err << kShortHelp << std::flush;
+    return kBadArguments;
+  }
+  return run_command(**chosen, values, out, err);
+}
+
+}  // namespace
+
+int run(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+  forget_interrupt();
+  try {
+    return run_parsed(arguments, out, err);
+  } catch (const std::exception& error) {
+    write_error(err, Terminal::Style::kPlain, error.what());
+    return kCannotQuantize;
+  }
+}
+
+}  // namespace tightrope::cli

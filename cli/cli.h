@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as a function, for the program and for the Python entry point.
+#pragma once
+
+#include <iosfwd>
+#include <span>
+#include <string>
+
+namespace tightrope::cli {
+
+enum ExitCode : int {
+  kDone = 0,
+  kBadArguments = 2,
+  kLimitNotMet = 3,  // the best model was saved
+  kCannotRead = 4,
+  kCannotQuantize = 5,
+  kCannotWrite = 6,
+  kInterrupted = 130,
+};
+
+// Runs one command. `arguments` come without the program's name; results go to `out`, messages and progress to `err`.
+// Gives the exit code; throws nothing and never exits. Not for two threads at a time: log and progress are
+// process-wide.
+int run(std::span<const std::string> arguments, std::ostream& out, std::ostream& err);
+
+// From now on the first Ctrl-C makes the running command stop at its next step, and the second ends the process.
+void stop_on_interrupt();
+
+}  // namespace tightrope::cli

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "files.h"
+#include "terminal.h"
+#include "tightrope/dataset.h"
+#include "tightrope/error.h"
+#include "tightrope/metrics.h"
+#include "tightrope/openvino.h"
+#include "tightrope/plan.h"
+#include "tightrope/quantize.h"
+#include "tightrope/report.h"
+
+namespace tightrope::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+std::string size_text(std::uintmax_t bytes) {
+  if (bytes < 1000) return fmt::format("{} bytes", bytes);
+  if (bytes < 1000 * 1000) return fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3);
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+// Where the result is, and how it compares with the original.
+struct SavedFiles {
+  std::vector<fs::path> files;
+  std::uintmax_t bytes = 0;
+  std::uintmax_t original_bytes = 0;
+};
+
+SavedFiles saved_files(const fs::path& output, const fs::path& original) {
+  SavedFiles saved{.files = model_files(output)};
+  saved.bytes = total_size(saved.files);
+  saved.original_bytes = total_size(model_files(original));
+  return saved;
+}
+
+std::string to_text(const SavedFiles& saved) {
+  std::vector<std::string> names;
+  for (const fs::path& file : saved.files) names.push_back(file.string());
+  const double share =
+      100.0 * static_cast<double>(saved.bytes) / static_cast<double>(std::max<std::uintmax_t>(saved.original_bytes, 1));
+  return fmt::format("saved: {} ({}, {:.0f}% of the original's {})\n", fmt::join(names, " and "),
+                     size_text(saved.bytes), share, size_text(saved.original_bytes));
+}
+
+void add_to(Json& json, const SavedFiles& saved) {
+  json["files"] = Json::array();
+  for (const fs::path& file : saved.files) json["files"].push_back(file.string());
+  json["bytes"] = saved.bytes;
+  json["original_bytes"] = saved.original_bytes;
+}
+
+void print(const Json& json, std::ostream& out) {
+  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+}
+
+void check_model_path(const fs::path& output) {
+  if (output.extension() != ".xml") {
+    throw InvalidArgument(
+        fmt::format("the output '{}' does not end in .xml; models are saved as OpenVINO IR, so a path "
+                    "like 'model_int8.xml' is needed",
+                    output.string()));
+  }
+}
+
+// quantize ----------------------------------------------------------------------------------------------------------
+
+void check_metric(const QuantizeCommand& command) {
+  const std::vector<std::string> names = built_in_metric_names();
+  if (!command.metric.empty() && std::ranges::find(names, command.metric) == names.end()) {
+    throw InvalidArgument(
+        fmt::format("there is no metric '{}'; the known ones are {}", command.metric, fmt::join(names, ", ")));
+  }
+}
+
+void check_paths(const QuantizeCommand& command) {
+  check_model_path(command.output);
+  std::vector<fs::path> inputs = model_files(command.model);
+  std::vector<fs::path> outputs = model_files(command.output);
+  inputs.push_back(command.calibration);
+  if (!command.validation.empty()) inputs.push_back(command.validation);
+  if (!command.report.empty()) outputs.push_back(command.report);
+  if (!command.plan.empty()) outputs.push_back(command.plan);
+  check_input(command.model, "model");
+  check_input(command.calibration, "calibration data");
+  if (!command.validation.empty()) check_input(command.validation, "validation data");
+  check_outputs(outputs, inputs);
+}
+
+struct Data {
+  std::shared_ptr<const Dataset> calibration;
+  std::shared_ptr<const Dataset> validation;  // empty without accuracy control
+};
+
+Data read_data(const QuantizeCommand& command) {
+  const auto read = [&](const fs::path& path) -> std::shared_ptr<const Dataset> {
+    return read_npz(path, command.labels, command.batch);
+  };
+  if (command.validation.empty()) return {read(command.calibration), nullptr};
+  const auto validation = read(command.validation);
+  std::error_code error;
+  if (fs::equivalent(command.calibration, command.validation, error)) return {validation, validation};
+  try {
+    return {read(command.calibration), validation};
+  } catch (const InvalidArgument&) {
+    // Calibration needs no labels: they only must not be taken for an input where its file holds them.
+    if (command.labels.empty()) throw;
+    return {read_npz(command.calibration, {}, command.batch), validation};
+  }
+}
+
+struct Outcome {
+  std::shared_ptr<const QuantizationResult> result;
+  std::optional<std::string> shortfall;
+};
+
+std::string shortfall_text(const Report& report, const QuantizeCommand& command) {
+  return fmt::format(
+      "the limit was not met: the {} drop is {:.6g} and {:.6g} is allowed; the best model was saved as '{}'",
+      report.drop_type, report.drop.value_or(std::nan("")), report.max_drop, command.output.string());
+}
+
+Outcome quantize_with_limit(const Model& model, const Data& data, const Metric& metric,
+                            const QuantizeCommand& command) {
+  AccuracyOptions accuracy = command.accuracy;
+  accuracy.higher_is_better = metric.higher_is_better;
+  try {
+    return {std::make_shared<QuantizationResult>(quantize_with_accuracy_control(
+                model, *data.calibration, *data.validation, metric.validate, command.options, accuracy)),
+            std::nullopt};
+  } catch (const AccuracyNotReached& shortfall) {
+    const auto owner = std::make_shared<AccuracyNotReached>(shortfall);  // the best model lives as long as this copy
+    return {std::shared_ptr<const QuantizationResult>(owner, &owner->best()),
+            shortfall_text(owner->best().report, command)};
+  }
+}
+
+void save(const QuantizationResult& result, const QuantizeCommand& command) {
+  std::vector<StagedFile> staged;
+  if (!command.report.empty()) staged.emplace_back(command.report, to_json(result.report));
+  if (!command.plan.empty()) staged.emplace_back(command.plan, to_json(result.plan));
+  stop_if_interrupted();
+  result.model->save(command.output);
+  for (StagedFile& file : staged) file.commit();
+}
+
+// inspect -----------------------------------------------------------------------------------------------------------
+
+std::string place_text(const Quantizer& quantizer) {
+  switch (quantizer.kind) {
+    case SiteKind::kOutput:
+      return fmt::format("output {} of {}", quantizer.port, quantizer.node);
+    case SiteKind::kInput:
+      return fmt::format("input {} of {}", quantizer.port, quantizer.node);
+    case SiteKind::kWeight:
+      return fmt::format("weight {} of {}", quantizer.port, quantizer.node);
+  }
+  return {};
+}
+
+std::string description(const Quantizer& quantizer) {
+  return fmt::format("{}: {} bits, {}, {}{}", place_text(quantizer), quantizer.config.bits,
+                     quantizer.config.mode == Mode::kSymmetric ? "symmetric" : "asymmetric",
+                     quantizer.config.per_channel ? "per channel" : "per tensor",
+                     quantizer.half_range ? ", half range" : "");
+}
+
+Json to_json_object(const Quantizer& quantizer) {
+  constexpr const char* kKinds[] = {"output", "input", "weight"};
+  return {{"kind", kKinds[static_cast<std::size_t>(quantizer.kind)]},
+          {"node", quantizer.node},
+          {"port", quantizer.port},
+          {"bits", quantizer.config.bits},
+          {"mode", quantizer.config.mode == Mode::kSymmetric ? "symmetric" : "asymmetric"},
+          {"per_channel", quantizer.config.per_channel},
+          {"half_range", quantizer.half_range}};
+}
+
+// An operation that computes on data, and the quantizers that it owes 8 bits to.
+struct InspectedOperation {
+  std::string name;
+  std::string type;
+  std::vector<const Quantizer*> quantizers;
+};
+
+std::vector<InspectedOperation> inspected_operations(const Graph& graph, const Plan& plan) {
+  const std::vector<bool> constant = graph.constant_values();
+  std::vector<InspectedOperation> operations;
+  for (const Node& node : graph.nodes()) {
+    if (node.kind == OpKind::kParameter || node.kind == OpKind::kResult || node.kind == OpKind::kConstant) continue;
+    const auto is_constant = [&](ValueId id) { return constant[static_cast<std::size_t>(id)]; };
+    if (std::ranges::all_of(node.outputs, is_constant)) continue;
+    InspectedOperation operation{node.name, node.type, {}};
+    for (const Quantizer& quantizer : plan.quantizers) {
+      if (std::ranges::binary_search(quantizer.operations, node.name)) operation.quantizers.push_back(&quantizer);
+    }
+    operations.push_back(std::move(operation));
+  }
+  return operations;
+}
+
+void print_text(const std::vector<InspectedOperation>& operations, const Plan& plan, std::ostream& out) {
+  std::size_t in_int8 = 0;
+  for (const auto& [name, type, quantizers] : operations) {
+    in_int8 += quantizers.empty() ? 0 : 1;
+    out << fmt::format("{:<6} {} ({})\n", quantizers.empty() ? "float" : "int8", name, type);
+    for (const Quantizer* quantizer : quantizers) out << fmt::format("         {}\n", description(*quantizer));
+  }
+  out << fmt::format("{} of {} operations would run in 8 bits, with {} quantizers\n", in_int8, operations.size(),
+                     plan.quantizers.size());
+}
+
+void print_json(const std::vector<InspectedOperation>& operations, const Plan& plan, const fs::path& model,
+                std::string_view framework, std::ostream& out) {
+  Json json{{"model", model.string()}, {"framework", framework}, {"quantizers", plan.quantizers.size()}};
+  json["operations"] = Json::array();
+  for (const auto& [name, type, quantizers] : operations) {
+    Json entry{{"name", name}, {"type", type}, {"int8", !quantizers.empty()}, {"quantizers", Json::array()}};
+    for (const Quantizer* quantizer : quantizers) entry["quantizers"].push_back(to_json_object(*quantizer));
+    json["operations"].push_back(std::move(entry));
+  }
+  print(json, out);
+}
+
+Plan read_plan(const fs::path& path) {
+  const std::string text = read_text(path, "plan");
+  try {
+    return plan_from_json(text);
+  } catch (const InvalidArgument& error) {
+    throw IoError(fmt::format("cannot read the plan '{}': {}", path.string(), error.what()), false);
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> quantize_file(const QuantizeCommand& command, std::ostream& out) {
+  check_metric(command);
+  check_paths(command);
+  const auto model = read_openvino(command.model);
+  std::optional<Metric> metric;
+  if (!command.metric.empty()) metric = built_in_metric(command.metric, *model);
+  if (metric && metric->needs_labels && command.labels.empty()) {
+    throw InvalidArgument(
+        fmt::format("the metric '{}' compares with labels; name their array in the validation data with "
+                    "--labels",
+                    metric->name));
+  }
+  const Data data = read_data(command);
+  stop_if_interrupted();
+  const Outcome outcome =
+      metric ? quantize_with_limit(*model, data, *metric, command)
+             : Outcome{std::make_shared<QuantizationResult>(quantize(*model, *data.calibration, command.options)),
+                       std::nullopt};
+  save(*outcome.result, command);
+
+  const SavedFiles saved = saved_files(command.output, command.model);
+  if (command.json) {
+    Json json{{"status", outcome.result->report.status}};
+    add_to(json, saved);
+    json["report"] = Json::parse(to_json(outcome.result->report));
+    print(json, out);
+  } else {
+    const std::string summary = tightrope::to_text(outcome.result->report);
+    out << summary << (summary.ends_with('\n') ? "" : "\n") << to_text(saved);
+    if (!command.report.empty()) out << fmt::format("report: {}\n", command.report.string());
+    if (!command.plan.empty()) out << fmt::format("plan: {}\n", command.plan.string());
+  }
+  return outcome.shortfall;
+}
+
+void inspect_file(const InspectCommand& command, std::ostream& out) {
+  check_input(command.model, "model");
+  const auto model = read_openvino(command.model);
+  const Plan plan = place(model->graph(), command.options);
+  const auto operations = inspected_operations(model->graph(), plan);
+  if (command.json) {
+    print_json(operations, plan, command.model, model->framework(), out);
+  } else {
+    print_text(operations, plan, out);
+  }
+}
+
+void apply_to_file(const ApplyCommand& command, std::ostream& out) {
+  check_model_path(command.output);
+  check_input(command.model, "model");
+  check_input(command.plan, "plan");
+  std::vector<fs::path> inputs = model_files(command.model);
+  inputs.push_back(command.plan);
+  check_outputs(model_files(command.output), inputs);
+  const Plan plan = read_plan(command.plan);
+  const auto model = read_openvino(command.model);
+  model->apply(plan)->save(command.output);
+
+  const SavedFiles saved = saved_files(command.output, command.model);
+  const std::vector<std::string> operations = quantized_operations(plan);
+  if (command.json) {
+    Json json{{"status", "applied"}, {"quantized", operations}};
+    add_to(json, saved);
+    print(json, out);
+  } else {
+    out << fmt::format("{} operations run in 8 bits\n", operations.size()) << to_text(saved);
+  }
+}
+
+}  // namespace tightrope::cli

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli.h"
+
+int main(int count, char** values) {
+  tightrope::cli::stop_on_interrupt();
+  const std::vector<std::string> arguments(values + (count > 0 ? 1 : 0), values + count);
+  return tightrope::cli::run(arguments, std::cout, std::cerr);
+}
