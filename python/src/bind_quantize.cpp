@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include "accuracy/control.h"
+#include "bind.h"
+#include "pipeline/make_plan.h"
+#include "tightrope/error.h"
+#include "tightrope/quantize.h"
+
+namespace tightrope::python {
+namespace {
+
+ElementType element_type_of(const py::array& array) {
+  const py::dtype type = array.dtype();
+  const auto size = type.itemsize();
+  switch (type.kind()) {
+    case 'b': return ElementType::kBoolean;
+    case 'f': return size == 2 ? ElementType::kF16 : size == 4 ? ElementType::kF32 : size == 8 ? ElementType::kF64 : ElementType::kOther;
+    case 'i': return size == 1 ? ElementType::kI8 : size == 2 ? ElementType::kI16 : size == 4 ? ElementType::kI32 : ElementType::kI64;
+    case 'u': return size == 1 ? ElementType::kU8 : size == 2 ? ElementType::kU16 : size == 4 ? ElementType::kU32 : ElementType::kU64;
+    default: return ElementType::kOther;
+  }
+}
+
+// The array's own memory, kept alive by the tensor.
+Tensor tensor_of(const py::array& array) {
+  Shape shape(array.shape(), array.shape() + array.ndim());
+  const auto owner = keep(array);
+  return Tensor(element_type_of(array), std::move(shape), std::shared_ptr<const void>(owner, array.data()));
+}
+
+// Reads a Python callable that starts an iteration over lists of (input name, C-contiguous array).
+class PythonDataset : public Dataset {
+ public:
+  PythonDataset(py::object start, std::optional<std::size_t> size) : start_(keep(std::move(start))), size_(size) {}
+
+  std::optional<std::size_t> size() const override { return size_; }
+
+  SampleReader read() const override {
+    const py::gil_scoped_acquire gil;
+    const auto iterator = keep((*start_)());
+    return [iterator]() -> std::optional<Sample> {
+      const py::gil_scoped_acquire acquired;
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      const py::object item = py::reinterpret_steal<py::object>(PyIter_Next(iterator->ptr()));
+      if (!item) {
+        if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+        return std::nullopt;
+      }
+      Sample sample;
+      for (const py::handle& entry : item) {
+        const auto [name, array] = entry.cast<std::pair<std::string, py::array>>();
+        sample.inputs.push_back({name, tensor_of(array)});
+      }
+      return sample;
+    };
+  }
+
+ private:
+  std::shared_ptr<py::object> start_;
+  std::optional<std::size_t> size_;
+};
+
+// What the control needs from the calibration, held for it.
+struct Samples {
+  std::vector<Sample> list;
+};
+
+}  // namespace
+
+void bind_quantize(py::module_& module) {
+  py::class_<Samples>(module, "Samples", "Calibration items kept for the ranking.");
+  module.def(
+      "check_options",
+      [](const std::string& options, const std::optional<std::string>& accuracy, const std::string& framework) {
+        check(quantize_options_from_json(options));
+        if (!accuracy) return;
+        const AccuracyOptions parsed = accuracy_options_from_json(*accuracy);
+        check(parsed);
+        if (parsed.intermediate_model_dir) intermediate_model_path(*parsed.intermediate_model_dir, framework);
+      },
+      py::arg("options"), py::arg("accuracy"), py::arg("framework"), "Raises what is wrong with the options.");
+  module.def(
+      "make_plan",
+      [](const Model& model, py::object start, std::optional<std::size_t> size, const std::string& options,
+         const std::optional<std::string>& accuracy) {
+        const PythonDataset data(std::move(start), size);
+        const py::gil_scoped_release release;
+        const std::size_t kept = accuracy ? ranking_samples(accuracy_options_from_json(*accuracy)) : 0;
+        PlanResult result = make_plan(model, data, quantize_options_from_json(options), kept);
+        return std::make_tuple(std::move(result.plan), Samples{std::move(result.samples)}, to_json(result.report));
+      },
+      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("options"), py::arg("accuracy"),
+      "Calibrates; returns the plan, the items kept for the ranking, and the report as JSON.");
+  module.def(
+      "control_accuracy",
+      [](const Model& model, const Plan& plan, const Samples& samples, py::object evaluate, const std::string& accuracy,
+         const std::string& report) {
+        const auto kept = keep(std::move(evaluate));
+        const Evaluate call = [&kept](const Plan& candidate, std::string_view name) {
+          const py::gil_scoped_acquire gil;
+          if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+          const auto [metric, items] =
+              (*kept)(candidate, py::str(name.data(), name.size())).cast<std::pair<double, std::int64_t>>();
+          return Evaluation{metric, items};
+        };
+        const py::gil_scoped_release release;
+        Controlled result = control_accuracy(model, plan, samples.list, call, accuracy_options_from_json(accuracy),
+                                             report_from_json(report));
+        return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, advice_for(result.report));
+      },
+      py::arg("model"), py::arg("plan"), py::arg("samples"), py::arg("evaluate"), py::arg("accuracy"), py::arg("report"),
+      "Searches what to revert; evaluate(plan, name) returns (metric, items read). Returns the plan, the report as JSON, "
+      "whether the limit is met, and advice where it is not.");
+  module.def(
+      "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); }, py::arg("report"),
+      "The report's JSON without times, which is equal for equal runs.");
+}
+
+}  // namespace tightrope::python

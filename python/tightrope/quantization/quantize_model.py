@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two jobs: 8-bit quantization, and 8-bit quantization that keeps the user's metric."""
+
+import json
+import numbers
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import openvino
+
+from tightrope import _runtime
+from tightrope._runtime import _core
+from tightrope.data.dataset import Dataset
+from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError, UnsupportedBackendError
+from tightrope.log import get_logger
+from tightrope.model_inputs import named_arrays
+from tightrope.options import accuracy_options, quantize_options
+from tightrope.parameters import DropType, ModelType, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.progress import ProgressBars
+from tightrope.quantization.advanced_parameters import (
+    AdvancedAccuracyRestorerParameters,
+    AdvancedQuantizationParameters,
+)
+from tightrope.reporting import Report, attach_report
+from tightrope.scopes import IgnoredScope
+
+ValidationFunction = Callable[[openvino.CompiledModel, Iterable[Any]], Any]
+
+
+def quantize(
+    model: openvino.Model,
+    calibration_dataset: Dataset[Any, Any],
+    *,
+    mode: QuantizationMode | None = None,
+    preset: QuantizationPreset | None = None,
+    target_device: TargetDevice = TargetDevice.ANY,
+    subset_size: int = 300,
+    fast_bias_correction: bool = True,
+    model_type: ModelType | None = None,
+    ignored_scope: IgnoredScope | None = None,
+    advanced_parameters: AdvancedQuantizationParameters | None = None,
+) -> openvino.Model:
+    """Quantizes a model to 8 bits with ranges observed on calibration data; returns a new model.
+
+    model: the floating-point model; it is not changed. FP32 is recommended, weights compressed to FP16 are accepted.
+    calibration_dataset: representative inputs, without labels.
+    mode: 8-bit floating point instead of integers; not supported yet.
+    preset: PERFORMANCE (default) quantizes activations symmetrically, MIXED asymmetrically. Weights are symmetric.
+    target_device: the device that the model will run on.
+    subset_size: how many items of the calibration data are used at most.
+    fast_bias_correction: the fast way of correcting biases; the accurate one is not supported yet.
+    model_type: special treatment of transformers; not supported yet.
+    ignored_scope: operations that stay in floating point.
+    advanced_parameters: see `AdvancedQuantizationParameters`.
+
+    Raises InvalidArgumentError for arguments or data that can't be used, UnsupportedError for options that don't work
+    yet, QuantizationError if nothing in the model can be quantized.
+    """
+    options = quantize_options(
+        mode=mode,
+        preset=preset,
+        target_device=target_device,
+        subset_size=subset_size,
+        fast_bias_correction=fast_bias_correction,
+        model_type=model_type,
+        ignored_scope=ignored_scope,
+        advanced_parameters=advanced_parameters,
+    )
+    base = _Base(model, "quantize")
+    _core.check_options(json.dumps(options), None, "openvino")
+    with ProgressBars():
+        plan, _, report = base.make_plan(calibration_dataset, options, None)
+    return base.apply(plan, report)
+
+
+def quantize_with_accuracy_control(
+    model: openvino.Model,
+    calibration_dataset: Dataset[Any, Any],
+    validation_dataset: Dataset[Any, Any],
+    validation_fn: ValidationFunction,
+    *,
+    max_drop: float = 0.01,
+    drop_type: DropType = DropType.ABSOLUTE,
+    preset: QuantizationPreset | None = None,
+    target_device: TargetDevice = TargetDevice.ANY,
+    subset_size: int = 300,
+    fast_bias_correction: bool = True,
+    model_type: ModelType | None = None,
+    ignored_scope: IgnoredScope | None = None,
+    advanced_quantization_parameters: AdvancedQuantizationParameters | None = None,
+    advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None = None,
+    higher_is_better: bool = True,
+    validation_device: str = "CPU",
+    validation_precision: str = "f32",
+) -> openvino.Model:
+    """Quantizes a model to 8 bits and returns to floating point what must be for the metric to drop by `max_drop` at most.
+
+    The metric of the returned model was measured on all of the validation data; `tightrope.report(model)` tells it.
+
+    model, calibration_dataset, preset, target_device, subset_size, fast_bias_correction, model_type, ignored_scope:
+        as for `quantize`.
+    validation_dataset: what the metric is computed on; its items reach `validation_fn` as they are. It is read several
+        times, so it must start over at each iteration.
+    validation_fn: gets an `openvino.CompiledModel` and an iterable over all items of the validation dataset; returns
+        the metric as a number, or a tuple of the metric and a list with one value per item (or None).
+    max_drop: how much the metric may drop, at least 0.
+    drop_type: ABSOLUTE, in the unit of the metric, or RELATIVE to the metric of the original model.
+    advanced_quantization_parameters: see `AdvancedQuantizationParameters`.
+    advanced_accuracy_restorer_parameters: see `AdvancedAccuracyRestorerParameters`.
+    higher_is_better: False for metrics such as error rates, which get worse by rising.
+    validation_device, validation_precision: where and in which precision the validated models run; an empty precision
+        leaves the choice to the device.
+
+    Raises what `quantize` raises; InvalidArgumentError if the metric is not a finite number or the data are used up;
+    AccuracyNotReachedError, with the best model, if the limit can't be met. An exception of `validation_fn` reaches the
+    caller unchanged, with a note on what was being evaluated.
+    """
+    options = quantize_options(
+        mode=None,
+        preset=preset,
+        target_device=target_device,
+        subset_size=subset_size,
+        fast_bias_correction=fast_bias_correction,
+        model_type=model_type,
+        ignored_scope=ignored_scope,
+        advanced_parameters=advanced_quantization_parameters,
+        advanced_argument="advanced_quantization_parameters",
+    )
+    accuracy = accuracy_options(
+        max_drop=max_drop,
+        drop_type=drop_type,
+        higher_is_better=higher_is_better,
+        advanced_accuracy_restorer_parameters=advanced_accuracy_restorer_parameters,
+        validation_device=validation_device,
+        validation_precision=validation_precision,
+    )
+    base = _Base(model, "quantize_with_accuracy_control")
+    if not callable(validation_fn):
+        raise InvalidArgumentError(f"[options] validation_fn: found {type(validation_fn).__name__}; needs a function.")
+    _check_dataset(validation_dataset, "validation_dataset")
+    if validation_dataset.is_one_shot:
+        raise InvalidArgumentError(
+            "[validation] validation_dataset: its source is an iterator such as a generator, which can be read only "
+            "once; needs a list, a data loader or another object that starts over at each iteration."
+        )
+    _core.check_options(json.dumps(options), json.dumps(accuracy), "openvino")
+
+    evaluation = _Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
+    with ProgressBars():
+        plan, samples, report = base.make_plan(calibration_dataset, options, accuracy)
+        restorer = advanced_accuracy_restorer_parameters
+        if restorer is not None and restorer.intermediate_model_dir is not None:
+            path = f"{restorer.intermediate_model_dir}/intermediate_model.xml"
+            _core.save_ir(_runtime.handle(base.rewritten(plan)), path)
+        plan, report, met, advice = _core.control_accuracy(
+            base.core, plan, samples, evaluation, json.dumps(accuracy), report
+        )
+    result = base.apply(plan, report)
+    if met:
+        return result
+    facts = Report(report)
+    raise AccuracyNotReachedError(
+        f"[accuracy control] the {facts.drop_type} drop of the best model found is {facts.drop:.6g}; "
+        f"at most {facts.max_drop:.6g} was asked for.",
+        model=result,
+        report=facts,
+        drop=facts.drop,
+        drop_reverted=facts.drop_reverted,
+        advice=advice,
+    )
+
+
+def _check_dataset(dataset: Any, argument: str) -> None:
+    if not isinstance(dataset, Dataset):
+        raise InvalidArgumentError(
+            f"[dataset] {argument}: found an object of type {type(dataset).__name__}; needs a tightrope.Dataset."
+        )
+
+
+class _Base:
+    """The user's model, and the base that plans are applied to."""
+
+    def __init__(self, model: openvino.Model, function: str) -> None:
+        if not isinstance(model, openvino.Model):
+            kind = f"{type(model).__module__}.{type(model).__name__}"
+            raise UnsupportedBackendError(
+                f"[model] {function}: found an object of type {kind}; needs an openvino.Model "
+                "(openvino.convert_model makes one of models of other frameworks)."
+            )
+        self.model = model
+        self._clone = model.clone()
+        self.core = _core.Model(_runtime.handle(model), _runtime.handle(self._clone))
+
+    def make_plan(
+        self, dataset: Dataset[Any, Any], options: dict[str, Any], accuracy: dict[str, Any] | None
+    ) -> tuple[Any, Any, str]:
+        _check_dataset(dataset, "calibration_dataset")
+        return _core.make_plan(
+            self.core,
+            lambda: named_arrays(dataset.get_inference_data(), "calibration"),
+            dataset.get_length(),
+            json.dumps(options),
+            None if accuracy is None else json.dumps(accuracy),
+        )
+
+    def rewritten(self, plan: Any) -> openvino.Model:
+        """A new model; the empty plan gives the model as the user gave it."""
+        if plan.empty:
+            return self.model.clone()
+        result = self._clone.clone()
+        _core.rewrite(_runtime.handle(result), plan)
+        return result
+
+    def apply(self, plan: Any, report: str) -> openvino.Model:
+        result = self.rewritten(plan)
+        attach_report(result, report)
+        return result
+
+
+class _CountedItems:
+    """The items of the validation data, counting those that are read."""
+
+    def __init__(self, dataset: Dataset[Any, Any]) -> None:
+        self._dataset = dataset
+        self.read = 0
+        self.nothing_left = False
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._dataset.get_data():
+            self.read += 1
+            yield item
+        self.nothing_left = self.read == 0
+
+    def __len__(self) -> int:
+        length = self._dataset.get_length()
+        if length is None:
+            raise TypeError("the validation dataset does not know its length")
+        return length
+
+
+class _Evaluation:
+    """Runs the user's function on the model under a plan."""
+
+    def __init__(
+        self, base: _Base, dataset: Dataset[Any, Any], function: ValidationFunction, device: str, precision: str
+    ) -> None:
+        self._base = base
+        self._dataset = dataset
+        self._function = function
+        self._device = device
+        self._properties = {"INFERENCE_PRECISION_HINT": precision} if precision else {}
+        self._runtime = openvino.Core()
+        self._first_read = 0
+
+    def __call__(self, plan: Any, name: str) -> tuple[float, int]:
+        model = self._base.model if plan.empty else self._base.rewritten(plan)
+        compiled = self._runtime.compile_model(model, self._device, self._properties)
+        items = _CountedItems(self._dataset)
+        try:
+            result = self._function(compiled, items)
+        except Exception as error:
+            if self._first_read > 0 and items.nothing_left:
+                raise InvalidArgumentError(
+                    f"[validation] {name}: no item was left, while the first evaluation read {self._first_read}; the "
+                    "validation data must be readable again from the start (pass a list, or an object whose __iter__ "
+                    "starts over)."
+                ) from error
+            message = f"raised by validation_fn during the evaluation of the {name}, after {items.read} items"
+            get_logger().error("[validation] %s was %s.", type(error).__name__, message)
+            error.add_note(message)
+            raise
+        self._first_read = self._first_read or items.read
+        return _metric(result, name), items.read
+
+
+def _metric(result: Any, name: str) -> float:
+    """The number in what a validation function returned."""
+    value = result
+    if isinstance(result, tuple):
+        if len(result) != 2 or not (result[1] is None or hasattr(result[1], "__len__")):
+            found = ", ".join(type(part).__name__ for part in result)
+            raise InvalidArgumentError(
+                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number, or a tuple of a "
+                "number and a list with one value per item (or None)."
+            )
+        value = result[0]
+    if not isinstance(value, numbers.Number) and getattr(value, "size", None) is not None and hasattr(value, "item"):
+        try:
+            value = value.item()  # an array or tensor with one element
+        except (TypeError, ValueError, RuntimeError):
+            pass
+    try:
+        if isinstance(value, numbers.Real):
+            return float(value)
+    except OverflowError:
+        pass
+    raise InvalidArgumentError(
+        f"[validation] {name}: validation_fn returned {value!r:.80} ({type(value).__name__}) as the metric; "
+        "needs a finite number."
+    )
