@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models that are measured: the demo network, and those of the zoo where it lies beside the project."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+PROJECT = Path(__file__).resolve().parent.parent
+ZOO = Path(os.environ.get("TIGHTROPE_ZOO", PROJECT.parent / "shared" / "zoo"))
+
+Run = Callable[[Any], list[np.ndarray]]
+
+
+@dataclass
+class Case:
+    """A model with data and a metric (higher is better)."""
+
+    model: Path
+    calibration: list[Any]  # model inputs
+    items: list[Any]  # (model input, label)
+    validate: Callable[[Run, list[Any]], float]
+    max_drop: float
+    subset_size: int  # items, of the calibration data
+
+
+def runner(compiled: ov.CompiledModel) -> Run:
+    """A function that runs one input and returns the outputs."""
+    request = compiled.create_infer_request()
+    outputs = range(len(compiled.outputs))
+
+    def run(inputs: Any) -> list[np.ndarray]:
+        request.infer(inputs)
+        return [np.array(request.get_output_tensor(i).data) for i in outputs]
+
+    return run
+
+
+def load(name: str) -> Case:
+    """The case "demo", or one of the zoo by the name of its folder."""
+    if name == "demo":
+        sys.path.insert(0, str(PROJECT / "examples"))
+        import demo_data
+
+        def validate(run: Run, items: list[Any]) -> float:
+            return float(np.mean([demo_data.psnr(run(image)[0], target) for image, target in items]))
+
+        images = [item[0] for item in demo_data.calibration_items()]
+        return Case(PROJECT / "examples/models/photo_x2.xml", images, demo_data.validation_items(), validate, 0.1, 300)
+    spec = importlib.util.spec_from_file_location(name, ZOO / name / "evaluate.py")
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"no case '{name}' in the zoo")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    items = module.load_dataset()
+    calibration = [item[0] for item in (module.calibration_data() if hasattr(module, "calibration_data") else items)]
+    batch = next(iter(calibration[0].values())).shape[0]
+    max_drop = 0.1 if name == "supres_espcn" else 0.01
+    return Case(ZOO / name / "model.onnx", calibration, items, module.validate, max_drop, max(1, 300 // batch))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures Tightrope against NNCF on the same work in one run, and prints tables of ratios.
+
+Uses the demo network, and the models of the zoo where that lies beside the project (or at TIGHTROPE_ZOO). Every figure
+is the better of two runs that alternate between the tools. Ratios count, not times: they change with the machine.
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cases
+import openvino as ov
+
+CONTROLLED = ["demo", "supres_espcn"]
+PLAIN = ["demo", "resnet20_cifar10", "efficientnet_lite0", "kws_dscnn", "vww_mobilenetv1"]
+TOOLS = ["tightrope", "nncf"]
+HERE = Path(__file__).resolve().parent
+
+
+def available(names: list[str]) -> list[str]:
+    return [name for name in names if name == "demo" or (cases.ZOO / name).is_dir()]
+
+
+def one_run(case: str, tool: str, *options: str) -> dict[str, Any]:
+    command = [sys.executable, str(HERE / "one_run.py"), case, tool, *options]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{finished.stderr}")
+    facts: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    return facts
+
+
+def both(case: str, repeats: int, *options: str, save: Path | None = None) -> dict[str, dict[str, Any]]:
+    best: dict[str, dict[str, Any]] = {}
+    for _ in range(repeats):
+        for tool in TOOLS:
+            saving = ["--save", str(save / f"{tool}.xml")] if save else []
+            facts = one_run(case, tool, *options, *saving)
+            if tool not in best or facts["seconds"] < best[tool]["seconds"]:
+                best[tool] = facts
+    return best
+
+
+def latencies(case: str, models: list[Path]) -> list[float]:
+    """The shortest time of one inference in milliseconds, for each model in turns."""
+    item = cases.load(case).items[0][0]
+    core = ov.Core()
+    runs = [cases.runner(core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})) for model in models]
+    best = [math.inf] * len(runs)
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        for i, run in enumerate(runs):
+            started = time.perf_counter()
+            for _ in range(3):
+                run(item)
+            best[i] = min(best[i], (time.perf_counter() - started) / 3 * 1e3)
+    return best
+
+
+def controlled(repeats: int) -> None:
+    print("\nAccuracy control\n")
+    print("| case | limit | original | result | drop = report | NNCF result | operations kept | time, s | NNCF, s | ratio | "
+          "validations | NNCF |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    for case in available(CONTROLLED):
+        facts = both(case, repeats)
+        ours, theirs = facts["tightrope"], facts["nncf"]
+        error = abs(ours["original"] - ours["final"] - ours["reported_drop"])
+        print(
+            f"| {case} | {cases.load(case).max_drop} | {ours['original']:.3f} | {ours['final']:.3f} | "
+            f"{'yes' if error < 1e-6 else f'off by {error:.1e}'} | {theirs['final']:.3f} | "
+            f"{ours['fake_quantize']} : {theirs['fake_quantize']} quantizers | {ours['seconds']:.1f} | "
+            f"{theirs['seconds']:.1f} | {ours['seconds'] / theirs['seconds']:.2f} | {ours['calls']} ({ours['items']} items) | "
+            f"{theirs['calls']} ({theirs['items']} items) |"
+        )
+
+
+def plain(repeats: int) -> None:
+    print("\nQuantization\n")
+    print("| case | original | int8 | NNCF int8 | time, s | NNCF, s | ratio | memory, MB | NNCF, MB | "
+          "latency FP32 : int8 : NNCF, ms | speed against NNCF's |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for case in available(PLAIN):
+        with tempfile.TemporaryDirectory() as folder:
+            facts = both(case, repeats, "--plain", save=Path(folder))
+            models = [cases.load(case).model, Path(folder) / "tightrope.xml", Path(folder) / "nncf.xml"]
+            fp32, int8, nncf = latencies(case, models)
+        ours, theirs = facts["tightrope"], facts["nncf"]
+        print(
+            f"| {case} | {ours['original']:.3f} | {ours['final']:.3f} | {theirs['final']:.3f} | {ours['seconds']:.2f} | "
+            f"{theirs['seconds']:.2f} | {ours['seconds'] / theirs['seconds']:.2f} | {ours['peak_mb']:.0f} | "
+            f"{theirs['peak_mb']:.0f} | {fp32:.2f} : {int8:.2f} : {nncf:.2f} | {nncf / int8:.2f} |"
+        )
+
+
+def calibration() -> None:
+    print("\nCollecting minima and maxima, against plain inference of the same items\n", flush=True)
+    binary = cases.PROJECT / "build" / "benchmarks" / "calibration_benchmark"
+    for case in available(["demo", "efficientnet_lite0"]):
+        subprocess.run([os.environ.get("TIGHTROPE_CALIBRATION_BENCHMARK", str(binary)), str(cases.load(case).model)], check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=2, help="runs of each tool")
+    parser.add_argument("--only", choices=["control", "plain", "calibration"])
+    arguments = parser.parse_args()
+    if arguments.only in (None, "calibration"):
+        calibration()
+    if arguments.only in (None, "control"):
+        controlled(arguments.repeats)
+    if arguments.only in (None, "plain"):
+        plain(arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()
