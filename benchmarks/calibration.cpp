@@ -92,8 +92,9 @@ int main(int argc, char** argv) {
     best_plain = {std::min(best_plain.wall, a.wall), std::min(best_plain.cpu, a.cpu)};
     best_probed = {std::min(best_probed.wall, b.wall), std::min(best_probed.cpu, b.cpu)};
   }
-  fmt::print("{}: {} items, plain {:.1f} ms, with statistics {:.1f} ms per item; ratio {:.2f} wall, {:.2f} CPU\n", argv[1], items,
-             1e3 * best_plain.wall / static_cast<double>(items), 1e3 * best_probed.wall / static_cast<double>(items),
-             best_probed.wall / best_plain.wall, best_probed.cpu / best_plain.cpu);
+  fmt::print("{}: {} items, plain {:.1f} ms, with statistics {:.1f} ms per item; ratio {:.2f} wall, {:.2f} CPU\n",
+             argv[1], items, 1e3 * best_plain.wall / static_cast<double>(items),
+             1e3 * best_probed.wall / static_cast<double>(items), best_probed.wall / best_plain.wall,
+             best_probed.cpu / best_plain.cpu);
   return 0;
 }

@@ -105,7 +105,9 @@ def calibration() -> None:
     print("\nCollecting minima and maxima, against plain inference of the same items\n", flush=True)
     binary = cases.PROJECT / "build" / "benchmarks" / "calibration_benchmark"
     for case in available(["demo", "efficientnet_lite0"]):
-        subprocess.run([os.environ.get("TIGHTROPE_CALIBRATION_BENCHMARK", str(binary)), str(cases.load(case).model)], check=True)
+        subprocess.run(
+            [os.environ.get("TIGHTROPE_CALIBRATION_BENCHMARK", str(binary)), str(cases.load(case).model)], check=True
+        )
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import demo_data
 import numpy as np
 import openvino as ov
 
+import demo_data
 import tightrope
 
 MODEL = Path(__file__).parent / "models" / "photo_x2.xml"
@@ -28,7 +28,7 @@ def validate(model: ov.CompiledModel, items: Iterable[tuple[np.ndarray, np.ndarr
 
 
 def latency_ms(compiled: list[ov.CompiledModel], image: np.ndarray) -> list[float]:
-    """Median time of one inference for each model, measured in turns, so that a busy machine slows all of them alike."""
+    """Median time of one inference of each model, measured in turns, so that a busy machine slows all of them alike."""
     times: list[list[float]] = [[] for _ in compiled]
     for _ in range(100):
         for model, measured in zip(compiled, times, strict=True):
@@ -71,7 +71,8 @@ def main() -> None:
             drop = metrics[0] - metric
             print(f"{name:15}{metric:9.2f}{drop:9.3f}{size_kb(each, Path(folder)):12.0f}{latency:12.2f}")
     kept = len(report.quantized)
-    print(f"\n{kept} of {kept + len(report.reverted)} operations run in 8 bits; in floating point: {', '.join(report.reverted)}")
+    reverted = ", ".join(report.reverted)
+    print(f"\n{kept} of {kept + len(report.reverted)} operations run in 8 bits; in floating point: {reverted}")
     print(f"limit {MAX_DROP} dB {report.status}; {len(report.evaluations)} validations, {seconds:.1f} s in all")
     if arguments.output:
         ov.save_model(result, arguments.output, compress_to_fp16=False)

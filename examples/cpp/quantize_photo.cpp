@@ -4,10 +4,10 @@
 //   quantize_photo photo_x2.xml calibration.npz validation.npz result.xml
 //
 // demo_data.py writes the two data files.
+#include <tightrope/tightrope.h>
 #include <algorithm>
 #include <cmath>
 #include <iostream>
-#include <tightrope/tightrope.h>
 
 // Mean over the items of the peak signal-to-noise ratio in dB, for values in [0,1].
 double psnr(tightrope::Session& model, const tightrope::Dataset& data) {
@@ -39,7 +39,8 @@ int main(int argc, char** argv) {
     const auto validation = tightrope::read_npz(argv[3], "target");
     tightrope::AccuracyOptions accuracy;
     accuracy.max_drop = 0.1;  // dB
-    const auto result = tightrope::quantize_with_accuracy_control(*model, *calibration, *validation, psnr, {}, accuracy);
+    const auto result =
+        tightrope::quantize_with_accuracy_control(*model, *calibration, *validation, psnr, {}, accuracy);
     result.model->save(argv[4]);
     std::cout << to_text(result.report);
     return 0;

@@ -38,7 +38,9 @@ std::unique_ptr<Dataset> dataset_of(std::vector<Sample> samples);
 
 // Arrays by input name, [items, ...]; an item is a slice of `batch` entries along axis 0 of each array.
 // The array called `labels` (where given) is sliced along and not fed to the model.
-// Throws IoError for a file that is no readable .npz, InvalidArgument for arrays of unequal length or a missing `labels`.
-std::unique_ptr<Dataset> read_npz(const std::filesystem::path& path, const std::string& labels = {}, std::size_t batch = 1);
+// Throws IoError for a file that is no readable .npz, InvalidArgument for arrays of unequal length or a missing
+// `labels`.
+std::unique_ptr<Dataset> read_npz(const std::filesystem::path& path, const std::string& labels = {},
+                                  std::size_t batch = 1);
 
 }  // namespace tightrope

@@ -59,13 +59,15 @@ class Model {
   // Throws InvalidArgument for a plan that names what the model does not have.
   virtual std::unique_ptr<Model> apply(const Plan& plan) const = 0;
 
-  virtual std::unique_ptr<Session> compile(const CompileOptions& options = {}, std::span<const Probe> probes = {}) const = 0;
+  virtual std::unique_ptr<Session> compile(const CompileOptions& options = {},
+                                           std::span<const Probe> probes = {}) const = 0;
 
   virtual std::string_view framework() const = 0;
 
   // Writes all files of the model or none. Throws IoError.
   virtual void save(const std::filesystem::path& path) const = 0;
-  virtual std::vector<std::filesystem::path> files_of(const std::filesystem::path& path) const = 0;  // what save() writes
+  virtual std::vector<std::filesystem::path> files_of(
+      const std::filesystem::path& path) const = 0;  // what save() writes
 
   // Text kept inside the model and its files under a key, empty where there is none (the report lives so).
   virtual void set_note(const std::string& key, const std::string& text) = 0;

@@ -54,7 +54,7 @@ struct AccuracyOptions {
   DropType drop_type = DropType::kAbsolute;
   bool higher_is_better = true;
   std::int64_t max_num_iterations = std::numeric_limits<std::int64_t>::max();  // validations after the first two
-  std::optional<std::int64_t> ranking_subset_size;                            // items per ranking score; default: 8
+  std::optional<std::int64_t> ranking_subset_size;                             // items per ranking score; default: 8
   std::optional<std::string> intermediate_model_dir;
   RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;
   std::string validation_device = "CPU";

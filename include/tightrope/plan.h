@@ -34,9 +34,9 @@ struct Range {
 // Where one quantizer sits, what it looks like, and which operations run in 8 bits thanks to it.
 struct Quantizer {
   SiteKind kind = SiteKind::kOutput;
-  std::string node;                     // kOutput: the producer; otherwise the consumer
-  int port = 0;                         // output port, or input port
-  std::vector<int> channel_axes;        // axes of the tensor that keep a scale of their own; empty: one scale
+  std::string node;               // kOutput: the producer; otherwise the consumer
+  int port = 0;                   // output port, or input port
+  std::vector<int> channel_axes;  // axes of the tensor that keep a scale of their own; empty: one scale
   QuantizerConfig config;
   bool half_range = false;              // weights use half the levels, against overflow of 16-bit accumulators
   int shared_scale = -1;                // quantizers with the same number >= 0 have one range (inputs of a Concat)

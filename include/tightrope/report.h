@@ -15,8 +15,8 @@ struct EvaluationRecord {
   std::string name;                   // "original model", "quantized model", "candidate 3"
   std::vector<std::string> reverted;  // operations in floating point, sorted
   double metric = 0;
-  double drop = 0;        // in the unit of the limit
-  std::int64_t items = 0; // items that the function read
+  double drop = 0;         // in the unit of the limit
+  std::int64_t items = 0;  // items that the function read
   double seconds = 0;
 };
 
@@ -34,9 +34,9 @@ struct StageRecord {
 
 struct Report {
   std::string framework;
-  std::string status;        // "quantized" (no accuracy control), "met", "not met"
-  std::string stopped;       // why the search ended, one sentence
-  std::string drop_type;     // "absolute", "relative"
+  std::string status;     // "quantized" (no accuracy control), "met", "not met"
+  std::string stopped;    // why the search ended, one sentence
+  std::string drop_type;  // "absolute", "relative"
   bool higher_is_better = true;
   double max_drop = 0;
   std::optional<double> original_metric;

@@ -12,7 +12,22 @@
 
 namespace tightrope {
 
-enum class ElementType : std::uint8_t { kBoolean, kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64, kF16, kBF16, kF32, kF64, kOther };
+enum class ElementType : std::uint8_t {
+  kBoolean,
+  kI8,
+  kU8,
+  kI16,
+  kU16,
+  kI32,
+  kU32,
+  kI64,
+  kU64,
+  kF16,
+  kBF16,
+  kF32,
+  kF64,
+  kOther
+};
 
 std::string_view name_of(ElementType type);  // "f32", "i64", ...
 std::size_t size_of(ElementType type);       // bytes; 0 for kOther

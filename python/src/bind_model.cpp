@@ -21,7 +21,8 @@ std::shared_ptr<ov::Model> shared_model(const py::handle& object) {
 }  // namespace
 
 void bind_model(py::module_& module) {
-  py::class_<Model>(module, "Model", "A model of the user's, which is never changed, and the base made of a clone of it.")
+  py::class_<Model>(module, "Model",
+                    "A model of the user's, which is never changed, and the base made of a clone of it.")
       .def(py::init([](const py::object& original, const py::object& clone) {
              const auto network = shared_model(original);
              const auto base = shared_model(clone);
@@ -47,8 +48,7 @@ void bind_model(py::module_& module) {
       },
       py::arg("model"), py::arg("path"), "Writes both files of an IR, or none.");
   module.def(
-      "openvino_versions",
-      [] { return py::make_tuple(OPENVINO_VERSION_MAJOR, OPENVINO_VERSION_MINOR); },
+      "openvino_versions", [] { return py::make_tuple(OPENVINO_VERSION_MAJOR, OPENVINO_VERSION_MINOR); },
       "Major and minor version of OpenVINO that the module was built for.");
 }
 

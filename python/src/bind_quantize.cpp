@@ -15,11 +15,25 @@ ElementType element_type_of(const py::array& array) {
   const py::dtype type = array.dtype();
   const auto size = type.itemsize();
   switch (type.kind()) {
-    case 'b': return ElementType::kBoolean;
-    case 'f': return size == 2 ? ElementType::kF16 : size == 4 ? ElementType::kF32 : size == 8 ? ElementType::kF64 : ElementType::kOther;
-    case 'i': return size == 1 ? ElementType::kI8 : size == 2 ? ElementType::kI16 : size == 4 ? ElementType::kI32 : ElementType::kI64;
-    case 'u': return size == 1 ? ElementType::kU8 : size == 2 ? ElementType::kU16 : size == 4 ? ElementType::kU32 : ElementType::kU64;
-    default: return ElementType::kOther;
+    case 'b':
+      return ElementType::kBoolean;
+    case 'f':
+      return size == 2   ? ElementType::kF16
+             : size == 4 ? ElementType::kF32
+             : size == 8 ? ElementType::kF64
+                         : ElementType::kOther;
+    case 'i':
+      return size == 1   ? ElementType::kI8
+             : size == 2 ? ElementType::kI16
+             : size == 4 ? ElementType::kI32
+                         : ElementType::kI64;
+    case 'u':
+      return size == 1   ? ElementType::kU8
+             : size == 2 ? ElementType::kU16
+             : size == 4 ? ElementType::kU32
+                         : ElementType::kU64;
+    default:
+      return ElementType::kOther;
   }
 }
 
@@ -67,6 +81,17 @@ struct Samples {
   std::vector<Sample> list;
 };
 
+// A Python function of (plan, name) that returns (metric, items read).
+Evaluate evaluate_with(py::object function) {
+  return [kept = keep(std::move(function))](const Plan& plan, std::string_view name) {
+    const py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    const auto [metric, items] =
+        (*kept)(plan, py::str(name.data(), name.size())).cast<std::pair<double, std::int64_t>>();
+    return Evaluation{metric, items};
+  };
+}
+
 }  // namespace
 
 void bind_quantize(py::module_& module) {
@@ -82,40 +107,45 @@ void bind_quantize(py::module_& module) {
       },
       py::arg("options"), py::arg("accuracy"), py::arg("framework"), "Raises what is wrong with the options.");
   module.def(
+      "evaluate_original",
+      [](py::object evaluate, const std::string& accuracy) {
+        const Evaluate call = evaluate_with(std::move(evaluate));
+        const py::gil_scoped_release release;
+        return to_json(evaluate_original(call, accuracy_options_from_json(accuracy)));
+      },
+      py::arg("evaluate"), py::arg("accuracy"),
+      "Measures the original model with evaluate(plan, name), which returns (metric, items read); starts the report.");
+  module.def(
       "make_plan",
       [](const Model& model, py::object start, std::optional<std::size_t> size, const std::string& options,
-         const std::optional<std::string>& accuracy) {
+         const std::optional<std::string>& accuracy, const std::optional<std::string>& report) {
         const PythonDataset data(std::move(start), size);
         const py::gil_scoped_release release;
         const std::size_t kept = accuracy ? ranking_samples(accuracy_options_from_json(*accuracy)) : 0;
-        PlanResult result = make_plan(model, data, quantize_options_from_json(options), kept);
+        PlanResult result = make_plan(model, data, quantize_options_from_json(options), kept,
+                                      report ? report_from_json(*report) : Report{});
         return std::make_tuple(std::move(result.plan), Samples{std::move(result.samples)}, to_json(result.report));
       },
-      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("options"), py::arg("accuracy"),
+      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("options"), py::arg("accuracy"), py::arg("report"),
       "Calibrates; returns the plan, the items kept for the ranking, and the report as JSON.");
   module.def(
       "control_accuracy",
       [](const Model& model, const Plan& plan, const Samples& samples, py::object evaluate, const std::string& accuracy,
          const std::string& report) {
-        const auto kept = keep(std::move(evaluate));
-        const Evaluate call = [&kept](const Plan& candidate, std::string_view name) {
-          const py::gil_scoped_acquire gil;
-          if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-          const auto [metric, items] =
-              (*kept)(candidate, py::str(name.data(), name.size())).cast<std::pair<double, std::int64_t>>();
-          return Evaluation{metric, items};
-        };
+        const Evaluate call = evaluate_with(std::move(evaluate));
         const py::gil_scoped_release release;
         Controlled result = control_accuracy(model, plan, samples.list, call, accuracy_options_from_json(accuracy),
                                              report_from_json(report));
         return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, advice_for(result.report));
       },
-      py::arg("model"), py::arg("plan"), py::arg("samples"), py::arg("evaluate"), py::arg("accuracy"), py::arg("report"),
-      "Searches what to revert; evaluate(plan, name) returns (metric, items read). Returns the plan, the report as JSON, "
+      py::arg("model"), py::arg("plan"), py::arg("samples"), py::arg("evaluate"), py::arg("accuracy"),
+      py::arg("report"),
+      "Searches what to revert; evaluate(plan, name) returns (metric, items read). Returns the plan, the report as "
+      "JSON, "
       "whether the limit is met, and advice where it is not.");
   module.def(
-      "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); }, py::arg("report"),
-      "The report's JSON without times, which is equal for equal runs.");
+      "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },
+      py::arg("report"), "The report's JSON without times, which is equal for equal runs.");
 }
 
 }  // namespace tightrope::python

@@ -22,5 +22,6 @@ PYBIND11_MODULE(_core, module) {
         tightrope::cli::stop_on_interrupt();
         return tightrope::cli::run(arguments, std::cout, std::cerr);
       },
-      py::arg("arguments"), "Runs the command line on these arguments (without the program's name); returns the exit code.");
+      py::arg("arguments"),
+      "Runs the command line on these arguments (without the program's name); returns the exit code.");
 }

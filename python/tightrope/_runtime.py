@@ -20,7 +20,9 @@ def _promote_openvino() -> None:
     with open("/proc/self/maps") as maps:
         path = next((line.split()[-1] for line in maps if "/libopenvino.so" in line), None)
     if path is None:
-        raise InstallationError("[import] the openvino package has loaded no libopenvino.so; a Linux package of it is needed")
+        raise InstallationError(
+            "[import] the openvino package has loaded no libopenvino.so; a Linux package of it is needed"
+        )
     ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_GLOBAL | os.RTLD_NOLOAD)
 
 
@@ -37,7 +39,9 @@ _promote_openvino()
 try:
     from tightrope import _core as _core
 except ImportError as error:
-    raise InstallationError(f"[import] the compiled core does not load with openvino {openvino.get_version()}: {error}") from error
+    raise InstallationError(
+        f"[import] the compiled core does not load with openvino {openvino.get_version()}: {error}"
+    ) from error
 _check_version(_core.openvino_versions())
 
 

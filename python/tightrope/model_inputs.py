@@ -66,7 +66,9 @@ def _array(value: Any, what: str, index: int, name: str) -> "np.ndarray[Any, Any
     try:
         array = np.asarray(value, order="C")
     except Exception as error:
-        raise InvalidArgumentError(f"[{what}] item {index}, input '{name}': no array can be made of it: {error}") from error
+        raise InvalidArgumentError(
+            f"[{what}] item {index}, input '{name}': no array can be made of it: {error}"
+        ) from error
     if array.dtype.kind not in "biuf":
         raise InvalidArgumentError(
             f"[{what}] item {index}, input '{name}': found {type(value).__name__} with elements of type {array.dtype}; "

@@ -169,21 +169,26 @@ void log_result(const Report& report, bool met) {
 
 }  // namespace
 
-Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
-                            const Evaluate& evaluate, const AccuracyOptions& options, Report report) {
+Report evaluate_original(const Evaluate& evaluate, const AccuracyOptions& options) {
+  Report report;
   report.drop_type = options.drop_type == DropType::kAbsolute ? "absolute" : "relative";
   report.higher_is_better = options.higher_is_better;
   report.max_drop = options.max_drop;
   Validator validate(evaluate, options, report);
-
   const EvaluationRecord original =
       timed(report, "validation of the original", [&] { return validate({}, "original model"); });
   report.original_metric = original.metric;
   log_original(original);
+  return report;
+}
+
+Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
+                            const Evaluate& evaluate, const AccuracyOptions& options, Report report) {
+  Validator validate(evaluate, options, report);
   const EvaluationRecord quantized =
       timed(report, "validation of the quantized model", [&] { return validate(plan, "quantized model"); });
   report.quantized_metric = quantized.metric;
-  warn_of_few_items(original, quantized, options);
+  warn_of_few_items(report.evaluations.front(), quantized, options);
 
   const std::vector<Group> groups = form_groups(plan);
   const std::vector<bool> nothing(groups.size(), false);

@@ -30,15 +30,19 @@ struct Controlled {
   bool met = false;  // otherwise `plan` is the one with the lowest drop that was measured
 };
 
-// Leaves out of `plan` what the limit of `options` demands. `report` is what the run has gathered so far; the rest of
-// it is filled in here. `samples` are what the ranking runs on (see rank_groups); they are used only if the limit is
-// broken.
+// The first step, before any calibration, so that a mistake in the user's function costs no work: measures the original
+// model and starts the report. Throws InvalidArgument for a metric that is not finite, or is zero for a relative drop.
+// What `evaluate` throws reaches the caller unchanged, here and below.
+Report evaluate_original(const Evaluate& evaluate, const AccuracyOptions& options);
+
+// Leaves out of `plan` what the limit of `options` demands. `report` is what the run has gathered since
+// evaluate_original(); the rest of it is filled in here. `samples` are what the ranking runs on (see rank_groups); they
+// are used only if the limit is broken.
 //
-// Throws InvalidArgument for a metric that is not finite, for a relative drop from zero, and where the validation data
-// were used up by an earlier pass. What `evaluate` throws reaches the caller unchanged.
-// Story: docs/algorithms.md#accuracy-control
+// Throws InvalidArgument for a metric that is not finite, and where the validation data were used up by an earlier
+// pass. Story: docs/algorithms.md#accuracy-control
 Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
-                            const Evaluate& evaluate, const AccuracyOptions& options, Report report = {});
+                            const Evaluate& evaluate, const AccuracyOptions& options, Report report);
 
 // What to try next where the limit was not met, in one or two sentences; empty where it was.
 std::string advice_for(const Report& report);

@@ -46,8 +46,8 @@ inline Half to_half(float value) {
   const std::uint32_t magnitude = bits & 0x7FFFFFFFu;
   if (magnitude > 0x7F800000u) return {static_cast<std::uint16_t>(sign | 0x7E00u)};
   if (magnitude >= 0x47800000u) return {static_cast<std::uint16_t>(sign | 0x7C00u)};  // 65536 and more
-  if (magnitude < 0x38800000u) {                                                       // below the smallest normal
-    const float scaled = std::bit_cast<float>(magnitude) + 0.5f;                      // aligns the mantissa, rounds to even
+  if (magnitude < 0x38800000u) {                                                      // below the smallest normal
+    const float scaled = std::bit_cast<float>(magnitude) + 0.5f;  // aligns the mantissa, rounds to even
     return {static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(scaled) - 0x3F000000u))};
   }
   const std::uint32_t rounded = magnitude + 0xFFFu + ((magnitude >> 13) & 1u);

@@ -16,27 +16,41 @@ struct TypeRow {
   std::string_view name;
   std::size_t size;
 };
-constexpr TypeRow kTypes[] = {{"boolean", 1}, {"i8", 1},  {"u8", 1},   {"i16", 2},  {"u16", 2}, {"i32", 4}, {"u32", 4},
-                              {"i64", 8},     {"u64", 8}, {"f16", 2},  {"bf16", 2}, {"f32", 4}, {"f64", 8}, {"other", 0}};
+constexpr TypeRow kTypes[] = {{"boolean", 1}, {"i8", 1},  {"u8", 1},  {"i16", 2},  {"u16", 2},
+                              {"i32", 4},     {"u32", 4}, {"i64", 8}, {"u64", 8},  {"f16", 2},
+                              {"bf16", 2},    {"f32", 4}, {"f64", 8}, {"other", 0}};
 
 // Calls `visit` with a value of the C++ type that stands for `type`.
 template <typename Visit>
 void visit_type(ElementType type, Visit&& visit) {
   switch (type) {
     case ElementType::kBoolean:
-    case ElementType::kU8: return visit(std::uint8_t{});
-    case ElementType::kI8: return visit(std::int8_t{});
-    case ElementType::kI16: return visit(std::int16_t{});
-    case ElementType::kU16: return visit(std::uint16_t{});
-    case ElementType::kI32: return visit(std::int32_t{});
-    case ElementType::kU32: return visit(std::uint32_t{});
-    case ElementType::kI64: return visit(std::int64_t{});
-    case ElementType::kU64: return visit(std::uint64_t{});
-    case ElementType::kF16: return visit(Half{});
-    case ElementType::kBF16: return visit(BFloat16{});
-    case ElementType::kF32: return visit(float{});
-    case ElementType::kF64: return visit(double{});
-    case ElementType::kOther: break;
+    case ElementType::kU8:
+      return visit(std::uint8_t{});
+    case ElementType::kI8:
+      return visit(std::int8_t{});
+    case ElementType::kI16:
+      return visit(std::int16_t{});
+    case ElementType::kU16:
+      return visit(std::uint16_t{});
+    case ElementType::kI32:
+      return visit(std::int32_t{});
+    case ElementType::kU32:
+      return visit(std::uint32_t{});
+    case ElementType::kI64:
+      return visit(std::int64_t{});
+    case ElementType::kU64:
+      return visit(std::uint64_t{});
+    case ElementType::kF16:
+      return visit(Half{});
+    case ElementType::kBF16:
+      return visit(BFloat16{});
+    case ElementType::kF32:
+      return visit(float{});
+    case ElementType::kF64:
+      return visit(double{});
+    case ElementType::kOther:
+      break;
   }
   throw InvalidArgument("tensor: this element type has no numbers; a numeric or boolean type is needed");
 }
@@ -97,7 +111,8 @@ std::string_view name_of(ElementType type) { return kTypes[static_cast<std::size
 std::size_t size_of(ElementType type) { return kTypes[static_cast<std::size_t>(type)].size; }
 
 bool is_float(ElementType type) {
-  return type == ElementType::kF16 || type == ElementType::kBF16 || type == ElementType::kF32 || type == ElementType::kF64;
+  return type == ElementType::kF16 || type == ElementType::kBF16 || type == ElementType::kF32 ||
+         type == ElementType::kF64;
 }
 
 std::string to_string(const Shape& shape) {
@@ -122,11 +137,14 @@ Tensor::Tensor(ElementType type, Shape shape, std::shared_ptr<const void> data)
     : type_(type), shape_(std::move(shape)), count_(element_count(shape_)), data_(std::move(data)) {}
 
 Tensor Tensor::copy_of(std::span<const float> values, Shape shape) { return copy_values(values, std::move(shape)); }
-Tensor Tensor::copy_of(std::span<const std::int64_t> values, Shape shape) { return copy_values(values, std::move(shape)); }
+Tensor Tensor::copy_of(std::span<const std::int64_t> values, Shape shape) {
+  return copy_values(values, std::move(shape));
+}
 
 Tensor Tensor::slice(std::int64_t first, std::int64_t count) const {
-  if (shape_.empty() || first < 0 || count < 0 || first + count > shape_[0]) {
-    throw InvalidArgument(fmt::format("tensor: entries {} to {} asked of shape {}", first, first + count, to_string(shape_)));
+  if (shape_.empty() || first < 0 || count < 0 || count > shape_[0] - first) {
+    throw InvalidArgument(
+        fmt::format("tensor: entries {} to {} asked of shape {}", first, first + count, to_string(shape_)));
   }
   Shape shape = shape_;
   shape[0] = count;
@@ -138,7 +156,8 @@ Tensor Tensor::slice(std::int64_t first, std::int64_t count) const {
 template <typename T>
 std::span<const T> Tensor::as() const {
   if (element_type_of<T>() != type_) {
-    throw InvalidArgument(fmt::format("tensor: elements are {}, asked for as {}", name_of(type_), name_of(element_type_of<T>())));
+    throw InvalidArgument(
+        fmt::format("tensor: elements are {}, asked for as {}", name_of(type_), name_of(element_type_of<T>())));
   }
   return {static_cast<const T*>(data_.get()), count_};
 }

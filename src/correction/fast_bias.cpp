@@ -12,7 +12,8 @@ bool corrects_bias(const Quantizer& weight, const Graph& graph) {
   const Node& node = graph.node(graph.find(weight.node));
   const Value& data = graph.value(node.inputs[0]);
   if (!data.known_rank || data.shape.size() < 3) return false;
-  return node.kind == OpKind::kConvolution || node.kind == OpKind::kGroupConvolution || node.kind == OpKind::kDepthwiseConvolution;
+  return node.kind == OpKind::kConvolution || node.kind == OpKind::kGroupConvolution ||
+         node.kind == OpKind::kDepthwiseConvolution;
 }
 
 StatisticRequest bias_request(const Quantizer& weight, const Graph& graph) {
@@ -23,7 +24,8 @@ StatisticRequest bias_request(const Quantizer& weight, const Graph& graph) {
   return request;
 }
 
-std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, OpKind kind, std::span<const float> mean) {
+std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, OpKind kind,
+                              std::span<const float> mean) {
   const Shape& shape = elements.shape();
   const bool grouped = kind != OpKind::kConvolution;
   const std::size_t first = grouped ? 1 : 0;
@@ -31,7 +33,8 @@ std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, O
   const auto outputs = static_cast<std::size_t>(shape[first]);
   const auto inputs = static_cast<std::size_t>(shape[first + 1]);
   if (mean.size() != groups * inputs) {
-    throw InternalError(fmt::format("[bias correction] node '{}': {} means for {} input channels", weight.node, mean.size(), groups * inputs));
+    throw InternalError(fmt::format("[bias correction] node '{}': {} means for {} input channels", weight.node,
+                                    mean.size(), groups * inputs));
   }
   const std::size_t taps = elements.size() / (groups * outputs * inputs);
   const auto values = elements.as<float>();
@@ -45,7 +48,8 @@ std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, O
     for (std::size_t input = 0; input < inputs; ++input) {
       double tap_error = 0;
       for (std::size_t tap = 0; tap < taps; ++tap, ++element) {
-        tap_error += values[element] - rounded.scale[scale] * (static_cast<float>(rounded.levels[element]) - zero_point);
+        tap_error +=
+            values[element] - rounded.scale[scale] * (static_cast<float>(rounded.levels[element]) - zero_point);
       }
       error += tap_error * static_cast<double>(mean[channel / outputs * inputs + input]);
     }

@@ -20,6 +20,7 @@ StatisticRequest bias_request(const Quantizer& weight, const Graph& graph);
 // Exact where the window never leaves the data; at padded borders it is an approximation.
 // `elements`: [out, in, taps ...], or [groups, out, in, taps ...]; `mean`: one per input channel.
 // Formula: docs/algorithms.md#bias-correction
-std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, OpKind kind, std::span<const float> mean);
+std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, OpKind kind,
+                              std::span<const float> mean);
 
 }  // namespace tightrope

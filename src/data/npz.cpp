@@ -165,7 +165,8 @@ Words allocate(std::uint64_t bytes) { return Words(new std::uint64_t[bytes / 8 +
 
 Words in_c_order(const Words& data, std::uint64_t bytes, std::size_t element_size, const Shape& shape) {
   const Words result = allocate(bytes);
-  transpose(reinterpret_cast<const std::byte*>(data.get()), reinterpret_cast<std::byte*>(result.get()), element_size, shape);
+  transpose(reinterpret_cast<const std::byte*>(data.get()), reinterpret_cast<std::byte*>(result.get()), element_size,
+            shape);
   return result;
 }
 

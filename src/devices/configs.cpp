@@ -10,8 +10,10 @@ bool computes_in_int8(OpKind kind) {
     case OpKind::kGroupConvolution:
     case OpKind::kTransposedConvolution:
     case OpKind::kGroupTransposedConvolution:
-    case OpKind::kMatMul: return true;
-    default: return false;
+    case OpKind::kMatMul:
+      return true;
+    default:
+      return false;
   }
 }
 

@@ -42,7 +42,8 @@ std::vector<bool> Graph::constant_values() const {
   std::vector<bool> constant(values_.size(), true);
   for (const Node& node : nodes_) {  // producers come first
     bool reached = node.kind == OpKind::kParameter;
-    for (const ValueId input : node.inputs) reached = reached || (input != kNone && !constant[static_cast<std::size_t>(input)]);
+    for (const ValueId input : node.inputs)
+      reached = reached || (input != kNone && !constant[static_cast<std::size_t>(input)]);
     // An operation without inputs that is no constant (a state, a random source) varies too.
     reached = reached || (node.inputs.empty() && node.kind != OpKind::kConstant);
     for (const ValueId output : node.outputs) {

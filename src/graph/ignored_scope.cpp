@@ -57,16 +57,18 @@ std::vector<NodeId> find_all(const Graph& graph, const std::vector<std::string>&
 
 // Nodes on a path from an input to an output: those that an input reaches and that reach an output.
 bool mark_subgraph(const Graph& graph, const Subgraph& rule, bool validate, std::vector<bool>& ignored) {
-  const auto forward = reach(graph, find_all(graph, rule.inputs, validate), [&](const Node& node, std::vector<NodeId>& open) {
-    for (const ValueId output : node.outputs) {
-      for (const Use& use : graph.value(output).uses) open.push_back(use.node);
-    }
-  });
-  const auto backward = reach(graph, find_all(graph, rule.outputs, validate), [&](const Node& node, std::vector<NodeId>& open) {
-    for (const ValueId input : node.inputs) {
-      if (input != kNone) open.push_back(graph.value(input).producer);
-    }
-  });
+  const auto forward =
+      reach(graph, find_all(graph, rule.inputs, validate), [&](const Node& node, std::vector<NodeId>& open) {
+        for (const ValueId output : node.outputs) {
+          for (const Use& use : graph.value(output).uses) open.push_back(use.node);
+        }
+      });
+  const auto backward =
+      reach(graph, find_all(graph, rule.outputs, validate), [&](const Node& node, std::vector<NodeId>& open) {
+        for (const ValueId input : node.inputs) {
+          if (input != kNone) open.push_back(graph.value(input).producer);
+        }
+      });
   bool any = false;
   for (std::size_t i = 0; i < ignored.size(); ++i) {
     if (!forward[i] || !backward[i]) continue;
@@ -87,7 +89,8 @@ bool mark_pattern(const Graph& graph, const std::string& pattern, std::vector<bo
     }
     return any;
   } catch (const std::regex_error& error) {
-    throw InvalidArgument(fmt::format("[ignored scope] pattern '{}' is no regular expression: {}", pattern, error.what()));
+    throw InvalidArgument(
+        fmt::format("[ignored scope] pattern '{}' is no regular expression: {}", pattern, error.what()));
   }
 }
 
@@ -119,12 +122,14 @@ std::vector<bool> ignored_nodes(const Graph& graph, const IgnoredScope& scope) {
     }
   }
   for (const std::string& type : scope.types) {
-    if (!mark_type(graph, type, ignored) && scope.validate) throw InvalidArgument(unmatched("type", type, node_types(graph)));
+    if (!mark_type(graph, type, ignored) && scope.validate)
+      throw InvalidArgument(unmatched("type", type, node_types(graph)));
   }
   for (const Subgraph& rule : scope.subgraphs) {
     if (!mark_subgraph(graph, rule, scope.validate, ignored) && scope.validate) {
-      throw InvalidArgument(fmt::format("[ignored scope] no path leads from the subgraph's inputs '{}' to its outputs '{}'",
-                                        fmt::join(rule.inputs, "', '"), fmt::join(rule.outputs, "', '")));
+      throw InvalidArgument(
+          fmt::format("[ignored scope] no path leads from the subgraph's inputs '{}' to its outputs '{}'",
+                      fmt::join(rule.inputs, "', '"), fmt::join(rule.outputs, "', '")));
     }
   }
   return ignored;

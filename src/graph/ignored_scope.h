@@ -10,8 +10,8 @@
 namespace tightrope {
 
 // One entry per node. Linear in the size of the graph per subgraph rule.
-// Throws InvalidArgument for a rule that matches nothing (unless scope.validate is off), with the nearest names, and for
-// a pattern that is no regular expression.
+// Throws InvalidArgument for a rule that matches nothing (unless scope.validate is off), with the nearest names, and
+// for a pattern that is no regular expression.
 std::vector<bool> ignored_nodes(const Graph& graph, const IgnoredScope& scope);
 
 }  // namespace tightrope

@@ -26,10 +26,14 @@ std::shared_ptr<ov::Node> reduced(const ov::Output<ov::Node>& source, const Prob
   }
   const auto constant = ov::op::v0::Constant::create(ov::element::i64, {axes.size()}, axes);
   switch (probe.reduction) {
-    case Probe::Reduction::kMin: return std::make_shared<ov::op::v1::ReduceMin>(source, constant, true);
-    case Probe::Reduction::kMax: return std::make_shared<ov::op::v1::ReduceMax>(source, constant, true);
-    case Probe::Reduction::kMean: return std::make_shared<ov::op::v1::ReduceMean>(source, constant, true);
-    case Probe::Reduction::kWhole: break;
+    case Probe::Reduction::kMin:
+      return std::make_shared<ov::op::v1::ReduceMin>(source, constant, true);
+    case Probe::Reduction::kMax:
+      return std::make_shared<ov::op::v1::ReduceMax>(source, constant, true);
+    case Probe::Reduction::kMean:
+      return std::make_shared<ov::op::v1::ReduceMean>(source, constant, true);
+    case Probe::Reduction::kWhole:
+      break;
   }
   return source.get_node_shared_ptr();
 }
@@ -44,8 +48,9 @@ void add_probes(ov::Model& clone, const Graph& graph, std::span<const Probe> pro
     const auto source = nodes[static_cast<std::size_t>(value.producer)]->output(static_cast<std::size_t>(value.port));
     const bool whole = probe.reduction == Probe::Reduction::kWhole;
     if (!whole && source.get_partial_shape().rank().is_dynamic()) {
-      throw Unsupported(fmt::format("[statistics] node '{}': its output has no known rank; a model with known ranks is needed",
-                                    graph.node(value.producer).name));
+      throw Unsupported(
+          fmt::format("[statistics] node '{}': its output has no known rank; a model with known ranks is needed",
+                      graph.node(value.producer).name));
     }
     results.push_back(std::make_shared<ov::op::v0::Result>(whole ? source : reduced(source, probe)->output(0)));
   }
@@ -57,7 +62,15 @@ void add_probes(ov::Model& clone, const Graph& graph, std::span<const Probe> pro
 void save_ir(const std::shared_ptr<ov::Model>& model, const std::filesystem::path& path) {
   std::filesystem::path weights = path;
   weights.replace_extension(".bin");
-  const auto temporary = [](const std::filesystem::path& file) { return std::filesystem::path(file.string() + ".partial"); };
+  if (path.extension() != ".xml")
+    throw IoError(fmt::format("'{}' is no name for an IR; one that ends in .xml is needed", path.string()), true);
+  for (const auto& file : {path, weights}) {  // found out only after half of the work otherwise
+    if (std::filesystem::is_directory(file))
+      throw IoError(fmt::format("cannot write '{}': it is a folder", file.string()), true);
+  }
+  const auto temporary = [](const std::filesystem::path& file) {
+    return std::filesystem::path(file.string() + ".partial");
+  };
   const auto clean_up = [&] {
     std::error_code ignored;
     std::filesystem::remove(temporary(path), ignored);
@@ -96,7 +109,10 @@ class OpenVinoModel : public Model {
 
   // A result: it is not quantized again, so it has no base beside itself.
   explicit OpenVinoModel(std::shared_ptr<ov::Model> finished)
-      : original_(std::move(finished)), base_(original_), graph_(read_graph(*base_)), nodes_(base_->get_ordered_ops()) {}
+      : original_(std::move(finished)),
+        base_(original_),
+        graph_(read_graph(*base_)),
+        nodes_(base_->get_ordered_ops()) {}
 
   const Graph& graph() const override { return graph_; }
 
@@ -108,7 +124,10 @@ class OpenVinoModel : public Model {
   }
 
   std::unique_ptr<Model> apply(const Plan& plan) const override {
-    if (plan.empty()) return std::make_unique<OpenVinoModel>(original_->clone());
+    if (plan.empty()) {
+      if (base_ == original_) return std::make_unique<OpenVinoModel>(original_->clone());
+      return std::make_unique<OpenVinoModel>(original_->clone(), base_->clone());  // its own names may not be unique
+    }
     auto clone = base_->clone();
     rewrite(*clone, plan);
     return std::make_unique<OpenVinoModel>(std::move(clone));
@@ -158,7 +177,8 @@ std::unique_ptr<Model> make_model(std::shared_ptr<const ov::Model> original, std
 }  // namespace openvino
 
 std::unique_ptr<Model> read_openvino(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) throw IoError(fmt::format("'{}' does not exist; a model file is needed", path.string()), false);
+  if (!std::filesystem::exists(path))
+    throw IoError(fmt::format("'{}' does not exist; a model file is needed", path.string()), false);
   std::shared_ptr<ov::Model> model;
   try {
     model = openvino::core().read_model(path);
@@ -167,7 +187,8 @@ std::unique_ptr<Model> read_openvino(const std::filesystem::path& path) {
     std::string text = error.what();
     while (!text.empty() && text.back() == '\n') text.pop_back();
     const auto last = text.rfind('\n');
-    throw IoError(fmt::format("'{}' cannot be read as a model: {}", path.string(), last == std::string::npos ? text : text.substr(last + 1)),
+    throw IoError(fmt::format("'{}' cannot be read as a model: {}", path.string(),
+                              last == std::string::npos ? text : text.substr(last + 1)),
                   false);
   }
   return openvino::make_model(model, model->clone());
@@ -179,7 +200,8 @@ std::unique_ptr<Model> from_openvino(std::shared_ptr<const ov::Model> model) {
 
 std::shared_ptr<ov::Model> to_openvino(const Model& model) {
   const auto* own = dynamic_cast<const openvino::OpenVinoModel*>(&model);
-  if (own == nullptr) throw InvalidArgument(fmt::format("[model] this is a model of {}, not of OpenVINO", model.framework()));
+  if (own == nullptr)
+    throw InvalidArgument(fmt::format("[model] this is a model of {}, not of OpenVINO", model.framework()));
   return own->network();
 }
 

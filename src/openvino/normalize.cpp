@@ -14,7 +14,8 @@ void make_names_unique(const ov::Model& model) {
   std::unordered_set<std::string> names;
   for (const auto& node : model.get_ordered_ops()) {
     std::string name = node->get_friendly_name();
-    for (int suffix = 1; !names.insert(name).second; ++suffix) name = fmt::format("{}_{}", node->get_friendly_name(), suffix);
+    for (int suffix = 1; !names.insert(name).second; ++suffix)
+      name = fmt::format("{}_{}", node->get_friendly_name(), suffix);
     if (name != node->get_friendly_name()) node->set_friendly_name(name);
   }
 }
@@ -38,9 +39,10 @@ void refuse_quantized(const ov::Model& model) {
     if (count++ == 0) first = node->get_friendly_name();
   }
   if (count > 0) {
-    throw QuantizationError(fmt::format(
-        "[model] the model is quantized already: {} FakeQuantize operations, the first is '{}'; the floating-point model is needed",
-        count, first));
+    throw QuantizationError(
+        fmt::format("[model] the model is quantized already: {} FakeQuantize operations, the first is '{}'; the "
+                    "floating-point model is needed",
+                    count, first));
   }
 }
 
@@ -50,7 +52,8 @@ void normalize(ov::Model& clone) {
   refuse_quantized(clone);
   if (holds_compressed_weights(clone)) {
     log(LogLevel::kWarning,
-        "The model's weights are compressed to 16 bits. Quantization works on what is left of them; for the best accuracy start "
+        "The model's weights are compressed to 16 bits. Quantization works on what is left of them; for the best "
+        "accuracy start "
         "from the FP32 model (save it without compression).");
   }
   const auto model = clone.shared_from_this();

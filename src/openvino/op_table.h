@@ -13,9 +13,9 @@ struct OpRow {
   std::string_view type;
   OpKind kind = OpKind::kOther;
   Trait trait = Trait::kOpaque;
-  int weight_port = kNone;              // the input that is a weight where it is constant
+  int weight_port = kNone;                           // the input that is a weight where it is constant
   std::array<int, 2> channel_axes = {kNone, kNone};  // of the weight; kNone fills up
-  int channel_axis = 1;                 // of the output
+  int channel_axis = 1;                              // of the output
 };
 
 // Types without a row are opaque. MatMul's weight port and axes depend on its attributes: see read_graph.cpp.

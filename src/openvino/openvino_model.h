@@ -16,9 +16,9 @@ namespace tightrope::openvino {
 // The one runtime of the process.
 ov::Core& core();
 
-// Rewrites a clone of a user's model into the base: every name unique, weights compressed to 16 bits widened to float32,
-// constant subgraphs folded, so that weights and biases are plain constants. The function stays the same.
-// Logs a warning for weights compressed to 16 bits. Throws QuantizationError for a model that is quantized already.
+// Rewrites a clone of a user's model into the base: every name unique, weights compressed to 16 bits widened to
+// float32, constant subgraphs folded, so that weights and biases are plain constants. The function stays the same. Logs
+// a warning for weights compressed to 16 bits. Throws QuantizationError for a model that is quantized already.
 void normalize(ov::Model& clone);
 
 // Ids follow the topological order of the operations.

@@ -17,12 +17,13 @@ bool is_float_constant(const ov::Output<ov::Node>& source) {
 bool is_depthwise(const ov::Node& node) {
   const ov::PartialShape data = node.get_input_partial_shape(0);
   const ov::PartialShape weight = node.get_input_partial_shape(1);
-  if (data.rank().is_dynamic() || weight.rank().is_dynamic() || data[1].is_dynamic() || weight[0].is_dynamic()) return false;
+  if (data.rank().is_dynamic() || weight.rank().is_dynamic() || data[1].is_dynamic() || weight[0].is_dynamic())
+    return false;
   return data[1] == weight[0] && weight[0].get_length() > 1;
 }
 
-// MatMul multiplies the last two axes. All other axes of a constant operand, and the one that is not summed over, keep a
-// scale of their own; a vector is summed over entirely.
+// MatMul multiplies the last two axes. All other axes of a constant operand, and the one that is not summed over, keep
+// a scale of their own; a vector is summed over entirely.
 WeightPort matmul_weight(const ov::op::v0::MatMul& node, int port) {
   const auto rank = static_cast<int>(node.get_input_shape(static_cast<std::size_t>(port)).size());
   const bool transposed = port == 0 ? node.get_transpose_a() : node.get_transpose_b();
@@ -38,9 +39,11 @@ std::vector<WeightPort> weights_of(const ov::Node& node, const OpRow& row) {
   std::vector<WeightPort> weights;
   if (const auto* matmul = ov::as_type<const ov::op::v0::MatMul>(&node)) {
     for (int port : {0, 1}) {
-      if (is_float_constant(node.input_value(static_cast<std::size_t>(port)))) weights.push_back(matmul_weight(*matmul, port));
+      if (is_float_constant(node.input_value(static_cast<std::size_t>(port))))
+        weights.push_back(matmul_weight(*matmul, port));
     }
-  } else if (row.weight_port != kNone && is_float_constant(node.input_value(static_cast<std::size_t>(row.weight_port)))) {
+  } else if (row.weight_port != kNone &&
+             is_float_constant(node.input_value(static_cast<std::size_t>(row.weight_port)))) {
     WeightPort weight{row.weight_port, {}};
     for (const int axis : row.channel_axes) {
       if (axis != kNone) weight.channel_axes.push_back(axis);

@@ -18,17 +18,18 @@ using NodeMap = std::unordered_map<std::string, std::shared_ptr<ov::Node>>;
 std::shared_ptr<ov::Node> find(const NodeMap& nodes, const std::string& name) {
   const auto found = nodes.find(name);
   if (found != nodes.end()) return found->second;
-  throw InvalidArgument(fmt::format("[plan] node '{}' is not in the model; a plan made for this very model is needed", name));
+  throw InvalidArgument(
+      fmt::format("[plan] node '{}' is not in the model; a plan made for this very model is needed", name));
 }
 
 [[noreturn]] void refuse(const Quantizer& quantizer, const std::string& found) {
-  throw InvalidArgument(fmt::format("[plan] node '{}', port {}: {}; a plan made for this very model is needed", quantizer.node,
-                                    quantizer.port, found));
+  throw InvalidArgument(fmt::format("[plan] node '{}', port {}: {}; a plan made for this very model is needed",
+                                    quantizer.node, quantizer.port, found));
 }
 
 template <typename T>
-std::shared_ptr<ov::op::v0::Constant> constant(const std::string& name, const ov::element::Type& type, const ov::Shape& shape,
-                                               const std::vector<T>& values) {
+std::shared_ptr<ov::op::v0::Constant> constant(const std::string& name, const ov::element::Type& type,
+                                               const ov::Shape& shape, const std::vector<T>& values) {
   auto node = std::make_shared<ov::op::v0::Constant>(type, shape, values);
   node->set_friendly_name(name);
   return node;
@@ -42,7 +43,8 @@ ov::Shape limits_shape(const Quantizer& quantizer, const ov::PartialShape& tenso
   std::size_t count = 1;
   for (const int axis : quantizer.channel_axes) {
     const auto index = static_cast<std::size_t>(axis);
-    if (axis < 0 || index >= shape.size() || tensor[axis].is_dynamic()) refuse(quantizer, fmt::format("axis {} is no channel axis", axis));
+    if (axis < 0 || index >= shape.size() || tensor[axis].is_dynamic())
+      refuse(quantizer, fmt::format("axis {} is no channel axis", axis));
     shape[index] = static_cast<std::size_t>(tensor[axis].get_length());
     count *= shape[index];
   }
@@ -52,7 +54,8 @@ ov::Shape limits_shape(const Quantizer& quantizer, const ov::PartialShape& tenso
   return shape;
 }
 
-std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, const Quantizer& quantizer, const std::string& name) {
+std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, const Quantizer& quantizer,
+                                        const std::string& name) {
   const ov::element::Type type = source.get_element_type();
   if (!type.is_real()) refuse(quantizer, fmt::format("the tensor is {}, not floating point", type.get_type_name()));
   const ov::Shape shape = limits_shape(quantizer, source.get_partial_shape());
@@ -73,10 +76,12 @@ std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, cons
 
 void quantize_output(const NodeMap& nodes, const Quantizer& quantizer) {
   const auto node = find(nodes, quantizer.node);
-  if (quantizer.port < 0 || static_cast<std::size_t>(quantizer.port) >= node->get_output_size()) refuse(quantizer, "no such output");
+  if (quantizer.port < 0 || static_cast<std::size_t>(quantizer.port) >= node->get_output_size())
+    refuse(quantizer, "no such output");
   ov::Output<ov::Node> output = node->output(static_cast<std::size_t>(quantizer.port));
   const auto consumers = output.get_target_inputs();
-  const auto quantized = fake_quantize(output, quantizer, fmt::format("{}/fq_output_{}", quantizer.node, quantizer.port));
+  const auto quantized =
+      fake_quantize(output, quantizer, fmt::format("{}/fq_output_{}", quantizer.node, quantizer.port));
   for (auto consumer : consumers) {
     // A shape does not depend on the elements, and reads them cheaper from the original.
     if (std::string_view(consumer.get_node()->get_type_name()) != "ShapeOf") consumer.replace_source_output(quantized);
@@ -93,7 +98,8 @@ std::string key_of(const Quantizer& quantizer) {
 
 ov::Input<ov::Node> input_of(const NodeMap& nodes, const Quantizer& quantizer) {
   const auto node = find(nodes, quantizer.node);
-  if (quantizer.port < 0 || static_cast<std::size_t>(quantizer.port) >= node->get_input_size()) refuse(quantizer, "no such input");
+  if (quantizer.port < 0 || static_cast<std::size_t>(quantizer.port) >= node->get_input_size())
+    refuse(quantizer, "no such input");
   return node->input(static_cast<std::size_t>(quantizer.port));
 }
 
@@ -101,13 +107,15 @@ void quantize_input(const NodeMap& nodes, const Quantizer& quantizer, SharedInpu
   ov::Input<ov::Node> input = input_of(nodes, quantizer);
   auto& quantized = shared[{input.get_source_output(), key_of(quantizer)}];
   if (!quantized) {
-    quantized = fake_quantize(input.get_source_output(), quantizer, fmt::format("{}/fq_input_{}", quantizer.node, quantizer.port));
+    quantized = fake_quantize(input.get_source_output(), quantizer,
+                              fmt::format("{}/fq_input_{}", quantizer.node, quantizer.port));
   }
   input.replace_source_output(quantized);
 }
 
 // Constant(i8) -> Convert -> [Subtract] -> Multiply: the form that the runtime recognizes as 8-bit weights.
-std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, const Quantizer& quantizer, const std::string& name) {
+std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, const Quantizer& quantizer,
+                                        const std::string& name) {
   const Shape shape = to_shape(weight.get_shape());
   const std::vector<float> values = weight.cast_vector<float>();
   const ov::Shape scale_shape = [&] {
@@ -121,7 +129,8 @@ std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, cons
   std::shared_ptr<ov::Node> real = std::make_shared<ov::op::v0::Convert>(levels, type);
   real->set_friendly_name(name + "/convert");
   if (!packed.zero_point.empty()) {
-    real = std::make_shared<ov::op::v1::Subtract>(real, constant(name + "/zero_point", type, scale_shape, packed.zero_point));
+    real = std::make_shared<ov::op::v1::Subtract>(real,
+                                                  constant(name + "/zero_point", type, scale_shape, packed.zero_point));
     real->set_friendly_name(name + "/subtract");
   }
   real = std::make_shared<ov::op::v1::Multiply>(real, constant(name + "/scale", type, scale_shape, packed.scale));
@@ -133,9 +142,11 @@ void quantize_weight(const NodeMap& nodes, const Quantizer& quantizer, SharedInp
   ov::Input<ov::Node> input = input_of(nodes, quantizer);
   const auto source = input.get_source_output();
   const auto* weight = ov::as_type<ov::op::v0::Constant>(source.get_node());
-  if (weight == nullptr || !weight->get_element_type().is_real()) refuse(quantizer, "the input is no floating-point constant");
+  if (weight == nullptr || !weight->get_element_type().is_real())
+    refuse(quantizer, "the input is no floating-point constant");
   auto& packed = shared[{source, key_of(quantizer)}];
-  if (!packed) packed = packed_weight(*weight, quantizer, fmt::format("{}/fq_weights_{}", quantizer.node, quantizer.port));
+  if (!packed)
+    packed = packed_weight(*weight, quantizer, fmt::format("{}/fq_weights_{}", quantizer.node, quantizer.port));
   input.replace_source_output(packed);
 }
 

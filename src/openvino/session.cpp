@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <openvino/op/ops.hpp>
+#include <utility>
 
 #include "openvino/convert.h"
 #include "openvino/openvino_model.h"
@@ -15,7 +16,8 @@ namespace {
 
 ov::AnyMap properties_of(const CompileOptions& options) {
   ov::AnyMap properties;
-  if (!options.precision.empty()) properties.emplace(ov::hint::inference_precision(ov::element::Type(options.precision)));
+  if (!options.precision.empty())
+    properties.emplace(ov::hint::inference_precision(ov::element::Type(options.precision)));
   properties.emplace(ov::hint::performance_mode(options.throughput ? ov::hint::PerformanceMode::THROUGHPUT
                                                                    : ov::hint::PerformanceMode::LATENCY));
   return properties;
@@ -32,7 +34,8 @@ std::string describe_inputs(const ov::CompiledModel& model) {
   std::string text;
   for (const auto& input : model.inputs()) {
     if (!text.empty()) text += ", ";
-    text += fmt::format("'{}' {} {}", input.get_names().empty() ? input.get_node()->get_friendly_name() : input.get_any_name(),
+    text += fmt::format("'{}' {} {}",
+                        input.get_names().empty() ? input.get_node()->get_friendly_name() : input.get_any_name(),
                         input.get_element_type().get_type_name(), input.get_partial_shape().to_string());
   }
   return text;
@@ -74,11 +77,12 @@ class OpenVinoSession : public Session {
 Sample OpenVinoSession::set_inputs(ov::InferRequest& request, const Sample& sample, const std::string& what) const {
   const auto& ports = compiled_.inputs();
   if (sample.inputs.size() != ports.size()) {
-    throw InvalidArgument(fmt::format("[data] {} has {} inputs; the model needs {}: {}", what, sample.inputs.size(), ports.size(),
-                                      describe_inputs(compiled_)));
+    throw InvalidArgument(fmt::format("[data] {} has {} inputs; the model needs {}: {}", what, sample.inputs.size(),
+                                      ports.size(), describe_inputs(compiled_)));
   }
   if (stateful_) request.reset_state();
   Sample used;
+  std::vector<bool> given(ports.size(), false);
   for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
     const auto& [name, tensor] = sample.inputs[i];
     std::size_t position = i;
@@ -90,22 +94,26 @@ Sample OpenVinoSession::set_inputs(ov::InferRequest& request, const Sample& samp
       }
       position = found->second;
     }
+    if (std::exchange(given[position], true)) {
+      throw InvalidArgument(
+          fmt::format("[data] {}: input '{}' came twice; the model needs {}", what, name, describe_inputs(compiled_)));
+    }
     const auto& port = ports[position];
     const std::string label = name.empty() ? fmt::format("{}", position) : name;
     const ElementType needed = to_element_type(port.get_element_type());
     if (!converts(tensor.type(), needed)) {
-      throw InvalidArgument(fmt::format("[data] {}, input '{}': elements are {}; {} is needed", what, label, name_of(tensor.type()),
-                                        name_of(needed)));
+      throw InvalidArgument(fmt::format("[data] {}, input '{}': elements are {}; {} is needed", what, label,
+                                        name_of(tensor.type()), name_of(needed)));
     }
     const ov::Shape shape(tensor.shape().begin(), tensor.shape().end());
     if (!port.get_partial_shape().compatible(shape)) {
-      throw InvalidArgument(fmt::format("[data] {}, input '{}': shape {} came; {} is needed", what, label, to_string(tensor.shape()),
-                                        port.get_partial_shape().to_string()));
+      throw InvalidArgument(fmt::format("[data] {}, input '{}': shape {} came; {} is needed", what, label,
+                                        to_string(tensor.shape()), port.get_partial_shape().to_string()));
     }
     used.inputs.push_back({name, tensor.cast(needed)});
     // The runtime takes a pointer to mutable data but only reads inputs.
-    request.set_input_tensor(position,
-                             ov::Tensor(port.get_element_type(), shape, const_cast<void*>(used.inputs.back().tensor.data())));
+    request.set_input_tensor(
+        position, ov::Tensor(port.get_element_type(), shape, const_cast<void*>(used.inputs.back().tensor.data())));
   }
   return used;
 }
@@ -204,7 +212,8 @@ std::unique_ptr<Session> make_session(const std::shared_ptr<const ov::Model>& mo
   try {
     return std::make_unique<OpenVinoSession>(model, options);
   } catch (const ov::Exception& error) {
-    throw QuantizationError(fmt::format("[compile] device '{}', precision '{}': {}", options.device, options.precision, error.what()));
+    throw QuantizationError(
+        fmt::format("[compile] device '{}', precision '{}': {}", options.device, options.precision, error.what()));
   }
 }
 

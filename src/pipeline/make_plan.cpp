@@ -2,7 +2,9 @@
 #include "pipeline/make_plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "accuracy/groups.h"
 #include "base/stopwatch.h"
 #include "correction/fast_bias.h"
 #include "ranges/fit.h"
@@ -19,81 +21,119 @@ ValueId value_of(const Quantizer& quantizer, const Graph& graph) {
   return (quantizer.kind == SiteKind::kOutput ? node.outputs : node.inputs)[static_cast<std::size_t>(quantizer.port)];
 }
 
-StatisticRequest request_for(const Quantizer& quantizer, const Graph& graph, const RangeEstimator& estimator) {
+// What is observed for a quantizer: the extremes of an activation, or the mean input of a weight whose operation gets
+// its bias corrected. Nothing for other weights.
+std::optional<StatisticRequest> request_for(const Quantizer& quantizer, const Graph& graph,
+                                            const QuantizeOptions& options) {
+  if (quantizer.kind == SiteKind::kWeight) {
+    if (!options.bias_correction || !corrects_bias(quantizer, graph)) return std::nullopt;
+    return bias_request(quantizer, graph);
+  }
   StatisticRequest request;
   request.value = value_of(quantizer, graph);
   request.channel_axes = quantizer.channel_axes;
-  request.low = estimator.min_aggregator.value_or(Aggregator::kMin);
-  request.high = estimator.max_aggregator.value_or(Aggregator::kMax);
+  request.low = options.activation_range.min_aggregator.value_or(Aggregator::kMin);
+  request.high = options.activation_range.max_aggregator.value_or(Aggregator::kMax);
   return request;
 }
 
-// What the quantizers need to see, each request once, and which request serves which quantizer: the extremes of an
-// activation, or the mean input of a weight whose operation gets its bias corrected.
-struct Requests {
-  std::vector<StatisticRequest> list;
-  std::vector<std::size_t> of_quantizer;  // 0 for weights that need none
+// A model under calibration: each request once, and what was observed for it.
+class Calibration {
+ public:
+  Calibration(const Model& model, const QuantizeOptions& options) : model_(model), options_(options) {}
+
+  void run(const Plan& plan, const Dataset& data, std::size_t kept_samples) {
+    for (const Quantizer& quantizer : plan.quantizers) {
+      const auto request = request_for(quantizer, model_.graph(), options_);
+      if (request && std::find(requests_.begin(), requests_.end(), *request) == requests_.end())
+        requests_.push_back(*request);
+    }
+    statistics_ = collect(model_, data, requests_, options_.subset_size, kept_samples);
+  }
+
+  // Null for weights that nothing was asked for.
+  const Observed* of(const Quantizer& quantizer) const {
+    const auto request = request_for(quantizer, model_.graph(), options_);
+    if (!request) return nullptr;
+    const auto found = std::find(requests_.begin(), requests_.end(), *request);
+    return &statistics_.observed[static_cast<std::size_t>(found - requests_.begin())];
+  }
+
+  std::int64_t items() const { return statistics_.items; }
+  std::vector<Sample> take_samples() { return std::move(statistics_.samples); }
+
+ private:
+  const Model& model_;
+  const QuantizeOptions& options_;
+  std::vector<StatisticRequest> requests_;
+  Statistics statistics_;
 };
 
-Requests requests_for(const Plan& plan, const Graph& graph, const QuantizeOptions& options) {
-  Requests requests;
-  const auto ask = [&](const StatisticRequest& request) {
-    const auto found = std::find(requests.list.begin(), requests.list.end(), request);
-    requests.of_quantizer.push_back(static_cast<std::size_t>(found - requests.list.begin()));
-    if (found == requests.list.end()) requests.list.push_back(request);
-  };
-  for (const Quantizer& quantizer : plan.quantizers) {
-    if (quantizer.kind != SiteKind::kWeight) {
-      ask(request_for(quantizer, graph, options.activation_range));
-    } else if (options.bias_correction && corrects_bias(quantizer, graph)) {
-      ask(bias_request(quantizer, graph));
-    } else {
-      requests.of_quantizer.push_back(0);
+// No 8-bit range holds infinities, or the huge constants of masks and small numbers at once: what needs such a tensor
+// in 8 bits stays in floating point.
+Plan leave_out_unbounded(const Plan& plan, const Calibration& calibration) {
+  constexpr float kLargest = 1e30F;
+  const std::vector<Group> groups = form_groups(plan);
+  std::vector<bool> left_out(groups.size(), false);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    for (const std::size_t i : groups[g].quantizers) {
+      const Quantizer& quantizer = plan.quantizers[i];
+      if (quantizer.kind == SiteKind::kWeight) continue;
+      const auto& magnitude = calibration.of(quantizer)->magnitude;
+      if (std::all_of(magnitude.begin(), magnitude.end(), [](float value) { return value <= kLargest; })) continue;
+      left_out[g] = true;
+      log(LogLevel::kWarning,
+          fmt::format("[ranges] node '{}' has values beyond any 8-bit range; {} stays in floating point.",
+                      quantizer.node, fmt::join(groups[g].operations, ", ")));
     }
   }
-  return requests;
+  return without(plan, groups, left_out, RestoreMode::kActivationsAndWeights);
 }
 
-Plan fit(const Model& model, Plan plan, const Requests& requests, const Statistics& statistics) {
-  std::map<int, std::vector<Observed>> shared;
-  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
-    const Quantizer& quantizer = plan.quantizers[i];
-    if (quantizer.kind == SiteKind::kWeight || quantizer.shared_scale < 0) continue;
-    shared[quantizer.shared_scale].push_back(statistics.observed[requests.of_quantizer[i]]);
+Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
+  try {
+    const Tensor weight = model.constant(value_of(quantizer, model.graph()));
+    return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
+  } catch (const InvalidArgument& error) {
+    throw InvalidArgument(fmt::format("{} (node '{}')", error.what(), quantizer.node));
   }
-  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
-    Quantizer& quantizer = plan.quantizers[i];
+}
+
+Plan fit(const Model& model, Plan plan, const Calibration& calibration) {
+  std::map<int, std::vector<Observed>> shared;
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.shared_scale >= 0) shared[quantizer.shared_scale].push_back(*calibration.of(quantizer));
+  }
+  for (Quantizer& quantizer : plan.quantizers) {
     if (quantizer.kind == SiteKind::kWeight) {
-      try {
-        const Tensor weight = model.constant(value_of(quantizer, model.graph()));
-        quantizer.range = fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
-      } catch (const InvalidArgument& error) {
-        throw InvalidArgument(fmt::format("{} (node '{}')", error.what(), quantizer.node));
-      }
+      quantizer.range = fit_weight_of(model, quantizer);
     } else if (quantizer.shared_scale >= 0) {
       quantizer.range = fit_activation(united(shared[quantizer.shared_scale]), quantizer.config);
     } else {
-      quantizer.range = fit_activation(statistics.observed[requests.of_quantizer[i]], quantizer.config);
+      quantizer.range = fit_activation(*calibration.of(quantizer), quantizer.config);
     }
   }
   return plan;
 }
 
-Plan correct_biases(const Model& model, Plan plan, const Requests& requests, const Statistics& statistics) {
-  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
-    const Quantizer& weight = plan.quantizers[i];
-    if (weight.kind != SiteKind::kWeight || !corrects_bias(weight, model.graph())) continue;
+Plan correct_biases(const Model& model, Plan plan, const Calibration& calibration) {
+  for (const Quantizer& weight : plan.quantizers) {
+    if (weight.kind != SiteKind::kWeight) continue;
+    const Observed* observed = calibration.of(weight);
+    if (observed == nullptr) continue;
     const Tensor elements = model.constant(value_of(weight, model.graph()));
     const OpKind kind = model.graph().node(model.graph().find(weight.node)).kind;
-    plan.bias_shifts.push_back({weight.node, bias_shift(elements, weight, kind, statistics.observed[requests.of_quantizer[i]].mean)});
+    plan.bias_shifts.push_back({weight.node, bias_shift(elements, weight, kind, observed->mean)});
   }
   return plan;
 }
 
 }  // namespace
 
-PlanResult make_plan(const Model& model, const Dataset& calibration, const QuantizeOptions& options, std::size_t kept_samples) {
+PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOptions& options, std::size_t kept_samples,
+                     Report report) {
   PlanResult result;
+  result.report = std::move(report);
   result.report.framework = model.framework();
   result.report.status = "quantized";
   const auto timed = [&](const char* stage, auto&& work) {
@@ -102,22 +142,22 @@ PlanResult make_plan(const Model& model, const Dataset& calibration, const Quant
     result.report.stages.push_back({stage, watch.seconds()});
   };
 
-  Requests requests;
-  timed("placement", [&] {
-    result.plan = place(model.graph(), options);
-    requests = requests_for(result.plan, model.graph(), options);
-  });
-  Statistics statistics;
-  timed("calibration", [&] { statistics = collect(model, calibration, requests.list, options.subset_size, kept_samples); });
-  timed("ranges", [&] { result.plan = fit(model, std::move(result.plan), requests, statistics); });
-  if (options.bias_correction) {
-    timed("bias correction", [&] { result.plan = correct_biases(model, std::move(result.plan), requests, statistics); });
+  timed("placement", [&] { result.plan = place(model.graph(), options); });
+  Calibration calibration(model, options);
+  timed("calibration", [&] { calibration.run(result.plan, data, kept_samples); });
+  timed("ranges", [&] { result.plan = fit(model, leave_out_unbounded(result.plan, calibration), calibration); });
+  if (result.plan.empty()) {
+    throw QuantizationError(
+        "[ranges] nothing is left to quantize: every operation reads values beyond any 8-bit range");
   }
-  result.samples = std::move(statistics.samples);
-  result.report.calibration_items = statistics.items;
+  if (options.bias_correction) {
+    timed("bias correction", [&] { result.plan = correct_biases(model, std::move(result.plan), calibration); });
+  }
+  result.samples = calibration.take_samples();
+  result.report.calibration_items = calibration.items();
   result.report.quantized = quantized_operations(result.plan);
   log(LogLevel::kInfo, fmt::format("{} operations run in 8 bits, with {} quantizers calibrated on {} items.",
-                                   result.report.quantized.size(), result.plan.quantizers.size(), statistics.items));
+                                   result.report.quantized.size(), result.plan.quantizers.size(), calibration.items()));
   return result;
 }
 
@@ -130,7 +170,8 @@ std::filesystem::path intermediate_model_path(const std::string& folder, std::st
   if (!std::filesystem::is_directory(folder)) {
     throw IoError(fmt::format("intermediate_model_dir '{}' is no folder; an existing one is needed", folder), true);
   }
-  return std::filesystem::path(folder) / (framework == "openvino" ? "intermediate_model.xml" : "intermediate_model.onnx");
+  return std::filesystem::path(folder) /
+         (framework == "openvino" ? "intermediate_model.xml" : "intermediate_model.onnx");
 }
 
 }  // namespace tightrope

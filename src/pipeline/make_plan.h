@@ -20,13 +20,16 @@ struct PlanResult {
   Report report;                // so far: stages, calibration items, quantized operations
 };
 
-// Keeps `kept_samples` of the calibration items for the ranking. Throws what quantize() throws.
-PlanResult make_plan(const Model& model, const Dataset& calibration, const QuantizeOptions& options, std::size_t kept_samples);
+// Keeps `kept_samples` of the calibration items for the ranking, and goes on with `report`. Throws what quantize()
+// throws.
+PlanResult make_plan(const Model& model, const Dataset& calibration, const QuantizeOptions& options,
+                     std::size_t kept_samples, Report report = {});
 
 // Items per ranking score.
 std::size_t ranking_samples(const AccuracyOptions& options);
 
-// Where intermediate_model_dir wants the quantized model before the search. Throws IoError where there is no such folder.
+// Where intermediate_model_dir wants the quantized model before the search. Throws IoError where there is no such
+// folder.
 std::filesystem::path intermediate_model_path(const std::string& folder, std::string_view framework);
 
 }  // namespace tightrope

@@ -47,9 +47,9 @@ QuantizationResult quantize(const Model& model, const Dataset& calibration, cons
   return finish(model, std::move(planned.plan), std::move(planned.report));
 }
 
-QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration, const Dataset& validation,
-                                                  const ValidationFn& validate, const QuantizeOptions& options,
-                                                  const AccuracyOptions& accuracy) {
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
   check(options);
   check(accuracy);
   const Evaluate evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
@@ -59,15 +59,20 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
     return {measured.metric, counted.items()};
   };
   std::optional<std::filesystem::path> intermediate;
-  if (accuracy.intermediate_model_dir) intermediate = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework());
-  PlanResult planned = make_plan(model, calibration, options, ranking_samples(accuracy));
+  if (accuracy.intermediate_model_dir)
+    intermediate = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework());
+  PlanResult planned =
+      make_plan(model, calibration, options, ranking_samples(accuracy), evaluate_original(evaluate, accuracy));
   if (intermediate) model.apply(planned.plan)->save(*intermediate);
-  Controlled controlled = control_accuracy(model, planned.plan, planned.samples, evaluate, accuracy, std::move(planned.report));
-  auto result = std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
+  Controlled controlled =
+      control_accuracy(model, planned.plan, planned.samples, evaluate, accuracy, std::move(planned.report));
+  auto result =
+      std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
   if (controlled.met) return std::move(*result);
   const Report& report = result->report;
-  std::string message = fmt::format("[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for. {}",
-                                    report.drop_type, report.drop.value_or(0), report.max_drop, advice_for(report));
+  std::string message =
+      fmt::format("[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for. {}",
+                  report.drop_type, report.drop.value_or(0), report.max_drop, advice_for(report));
   throw AccuracyNotReached(message, std::move(result));
 }
 

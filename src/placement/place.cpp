@@ -43,7 +43,9 @@ class Placement {
  private:
   bool is_ignored(NodeId id) const { return ignored_[static_cast<std::size_t>(id)]; }
   bool is_variable(ValueId value) const { return value != kNone && !constant_[static_cast<std::size_t>(value)]; }
-  bool is_quantizable(ValueId value) const { return is_variable(value) && is_float(graph_.value(value).type); }
+  bool is_quantizable(ValueId value) const {
+    return is_variable(value) && is_float(graph_.value(value).type) && graph_.value(value).known_rank;
+  }
   std::optional<Pending>& at_input(const Use& use) {
     return at_input_[static_cast<std::size_t>(use.node)][static_cast<std::size_t>(use.port)];
   }
@@ -77,7 +79,8 @@ bool Placement::runs_in_int8(NodeId id) const {
   if (!computes_in_int8(node.kind) || is_ignored(id) || node.inputs.size() < 2) return false;
   const bool weighted = !node.weights.empty() || node.kind == OpKind::kMatMul;
   for (const int port : {0, 1}) {
-    const bool is_weight = std::any_of(node.weights.begin(), node.weights.end(), [&](const WeightPort& w) { return w.port == port; });
+    const bool is_weight =
+        std::any_of(node.weights.begin(), node.weights.end(), [&](const WeightPort& w) { return w.port == port; });
     if (!is_weight && !is_quantizable(node.inputs[static_cast<std::size_t>(port)])) return false;
   }
   return weighted;
@@ -88,8 +91,10 @@ NodeId Placement::private_convolution(ValueId id) const {
   const Value* value = &graph_.value(id);
   if (value->uses.size() != 1) return kNone;
   const Node& producer = graph_.node(value->producer);
-  if (producer.kind == OpKind::kAdd && !is_variable(producer.inputs[1])) {  // the bias
-    value = &graph_.value(producer.inputs[0]);
+  if (producer.kind == OpKind::kAdd) {  // of the bias, on either side
+    const std::size_t bias = is_variable(producer.inputs[1]) ? 0 : 1;
+    if (is_variable(producer.inputs[bias])) return kNone;
+    value = &graph_.value(producer.inputs[1 - bias]);
     if (value->uses.size() != 1) return kNone;
   }
   const bool fuses = graph_.node(value->producer).kind != OpKind::kMatMul && runs_in_int8(value->producer);
@@ -201,7 +206,8 @@ void Placement::pass_through(const Node& node, NodeId id, std::vector<std::optio
     if (outputs[port]) arrived.push_back(*outputs[port]);
     everyone = everyone && (outputs[port] || !used(port));
   }
-  for (const int port : node.data_ports) everyone = everyone && is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
+  for (const int port : node.data_ports)
+    everyone = everyone && is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
   std::optional<Pending> merged;
   if (everyone && !arrived.empty()) merged = merge(arrived);
   if (merged) {
@@ -264,7 +270,8 @@ void Placement::mark_half_range(OverflowFix fix) {
 }
 
 int Placement::find_scale(int scale) {
-  while (scale_parent_[static_cast<std::size_t>(scale)] != scale) scale = scale_parent_[static_cast<std::size_t>(scale)];
+  while (scale_parent_[static_cast<std::size_t>(scale)] != scale)
+    scale = scale_parent_[static_cast<std::size_t>(scale)];
   return scale;
 }
 
@@ -287,9 +294,10 @@ void Placement::number_shared_scales() {
   std::map<int, int> numbers;
   for (Quantizer& quantizer : plan_.quantizers) {
     if (quantizer.shared_scale < 0) continue;
-    quantizer.shared_scale = sharers[quantizer.shared_scale] < 2
-                                 ? -1
-                                 : numbers.emplace(quantizer.shared_scale, static_cast<int>(numbers.size())).first->second;
+    quantizer.shared_scale =
+        sharers[quantizer.shared_scale] < 2
+            ? -1
+            : numbers.emplace(quantizer.shared_scale, static_cast<int>(numbers.size())).first->second;
   }
 }
 
@@ -300,12 +308,14 @@ Plan place(const Graph& graph, const QuantizeOptions& options) {
   Plan plan = Placement(graph, options).run(options.overflow_fix.value_or(OverflowFix::kFirstLayerOnly));
   if (plan.empty()) {
     throw QuantizationError(
-        "[placement] nothing in the model can be quantized: no convolution or matrix product with constant floating-point "
+        "[placement] nothing in the model can be quantized: no convolution or matrix product with constant "
+        "floating-point "
         "weights is left outside the ignored scope");
   }
   // In the order of the graph: weights and inputs of a node, then its outputs.
   const auto position = [&](const Quantizer& quantizer) {
-    return std::tuple(graph.find(quantizer.node), quantizer.kind == SiteKind::kOutput, quantizer.kind == SiteKind::kWeight, quantizer.port);
+    return std::tuple(graph.find(quantizer.node), quantizer.kind == SiteKind::kOutput,
+                      quantizer.kind == SiteKind::kWeight, quantizer.port);
   };
   std::sort(plan.quantizers.begin(), plan.quantizers.end(),
             [&](const Quantizer& a, const Quantizer& b) { return position(a) < position(b); });

@@ -20,8 +20,8 @@ constexpr float kNarrowestWeight = 1e-20F;
 
 int level_count(const QuantizerConfig& config, int bits) { return (1 << bits) - (config.narrow_range ? 1 : 0); }
 
-Range symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor,
-                float narrowest, int bits) {
+Range symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
+                float floor, float narrowest, int bits) {
   const float widest = *std::max_element(magnitude.begin(), magnitude.end());
   const float threshold = std::max(floor * widest, narrowest);
   const bool negative = std::any_of(low.begin(), low.end(), [](float value) { return value < 0; });
@@ -45,14 +45,17 @@ void align_zero(float& low, float& high, int bits) {
   const float zero = std::nearbyint(-low * steps / (high - low));
   const float moved_low = zero < steps ? zero / (zero - steps) * high : low;
   const float moved_high = zero > 0 ? (zero - steps) / zero * low : high;
-  if (high - moved_low > moved_high - low) low = moved_low;
-  else high = moved_high;
+  if (high - moved_low > moved_high - low)
+    low = moved_low;
+  else
+    high = moved_high;
 }
 
-Range half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor,
-                 float narrowest) {
+Range half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
+                 float floor, float narrowest) {
   if (config.mode != Mode::kSymmetric) {
-    throw InvalidArgument("[ranges] half range needs symmetric weights; set overflow_fix to disable for asymmetric ones");
+    throw InvalidArgument(
+        "[ranges] half range needs symmetric weights; set overflow_fix to disable for asymmetric ones");
   }
   Range range = symmetric(low, magnitude, config, floor, narrowest, config.bits - 1);
   const int reduced = 1 << (config.bits - 1);
@@ -65,7 +68,8 @@ Range half_range(std::span<const float> low, std::span<const float> magnitude, c
 
 }  // namespace
 
-Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor) {
+Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
+                    float floor) {
   return symmetric(low, magnitude, config, floor, kNarrowest, config.bits);
 }
 
@@ -84,7 +88,8 @@ Range fit_asymmetric(std::span<const float> low, std::span<const float> high, co
   return range;
 }
 
-Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor) {
+Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
+                     float floor) {
   return half_range(low, magnitude, config, floor, kNarrowest);
 }
 
@@ -93,12 +98,14 @@ Range fit_activation(const Observed& observed, const QuantizerConfig& config) {
   return fit_symmetric(observed.low, observed.magnitude, config, kActivationFloor);
 }
 
-Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config, bool use_half_range) {
+Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config,
+                 bool use_half_range) {
   const Extremes extremes = extremes_of(weight.as<float>(), weight.shape(), channel_axes);
   std::vector<float> magnitude;
   for (std::size_t i = 0; i < extremes.low.size(); ++i) {
     magnitude.push_back(std::max(std::abs(extremes.low[i]), std::abs(extremes.high[i])));
-    if (!std::isfinite(magnitude.back())) throw InvalidArgument(fmt::format("[ranges] channel {} of the weight is not finite", i));
+    if (!std::isfinite(magnitude.back()))
+      throw InvalidArgument(fmt::format("[ranges] channel {} of the weight is not finite", i));
   }
   if (config.mode == Mode::kAsymmetric) return fit_asymmetric(extremes.low, extremes.high, config);
   if (use_half_range) return half_range(extremes.low, magnitude, config, kWeightFloor, kNarrowestWeight);

@@ -9,11 +9,11 @@
 
 namespace tightrope {
 
-// Symmetric: the largest magnitude decides, zero is a level, and a tensor without negative values uses levels from 0 on.
-// `low` decides on the sign; `magnitude` holds the largest magnitudes. One entry, or one per channel.
-// Channels narrower than `floor` times the widest get that width.
-// Formula: docs/algorithms.md#symmetric
-Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor);
+// Symmetric: the largest magnitude decides, zero is a level, and a tensor without negative values uses levels from 0
+// on. `low` decides on the sign; `magnitude` holds the largest magnitudes. One entry, or one per channel. Channels
+// narrower than `floor` times the widest get that width. Formula: docs/algorithms.md#symmetric
+Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
+                    float floor);
 
 // Asymmetric: the range is widened to contain zero and moved so that zero is a level; it never shrinks.
 // Formula: docs/algorithms.md#asymmetric
@@ -21,13 +21,15 @@ Range fit_asymmetric(std::span<const float> low, std::span<const float> high, co
 
 // Weights at half the levels, so that sums of products stay small: the 7-bit range stretched onto 8-bit levels.
 // Symmetric only; otherwise throws InvalidArgument. Formula: docs/algorithms.md#half-range
-Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config, float floor);
+Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
+                     float floor);
 
 // Of activations.
 Range fit_activation(const Observed& observed, const QuantizerConfig& config);
 
 // Of a weight, from its elements. Throws InvalidArgument for elements that are not finite.
-Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config, bool half_range);
+Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config,
+                 bool half_range);
 
 // One range for quantizers that share their scale: the union of what they observed.
 Observed united(std::span<const Observed> observed);

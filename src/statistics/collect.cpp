@@ -32,8 +32,10 @@ class Folder {
 
  private:
   void fold(double& into, double value) const {
-    if (aggregator_ == Aggregator::kMean) into += value;
-    else into = aggregator_ == Aggregator::kMin ? std::min(into, value) : std::max(into, value);
+    if (aggregator_ == Aggregator::kMean)
+      into += value;
+    else
+      into = aggregator_ == Aggregator::kMin ? std::min(into, value) : std::max(into, value);
   }
 
   Aggregator aggregator_;
@@ -49,7 +51,8 @@ struct Accumulator {
 
   void add(std::span<const float> item_low, std::span<const float> item_high) {
     std::vector<float> magnitudes(item_low.size());
-    for (std::size_t i = 0; i < magnitudes.size(); ++i) magnitudes[i] = std::max(std::abs(item_low[i]), std::abs(item_high[i]));
+    for (std::size_t i = 0; i < magnitudes.size(); ++i)
+      magnitudes[i] = std::max(std::abs(item_low[i]), std::abs(item_high[i]));
     low.add(item_low);
     high.add(item_high);
     magnitude.add(magnitudes);
@@ -85,21 +88,22 @@ class Thinning {
   std::vector<Sample> kept_;
 };
 
-void require_finite(std::span<const float> low, std::span<const float> high, const Graph& graph, ValueId value, std::size_t item) {
+void require_numbers(std::span<const float> low, std::span<const float> high, const Graph& graph, ValueId value,
+                     std::size_t item) {
   for (std::size_t i = 0; i < low.size(); ++i) {
-    if (std::isfinite(low[i]) && std::isfinite(high[i])) continue;
+    if (!std::isnan(low[i]) && !std::isnan(high[i])) continue;
     const Node& node = graph.node(graph.value(value).producer);
-    throw InvalidArgument(fmt::format(
-        "[statistics] node '{}' ({}): its output on calibration item {} holds values that are not finite ({} to {}); finite data "
-        "is needed, or the operation that reads it in the ignored scope",
-        node.name, node.type, item, low[i], high[i]));
+    throw InvalidArgument(
+        fmt::format("[statistics] node '{}' ({}): its output on calibration item {} holds NaN; data on which the model "
+                    "gives numbers are needed",
+                    node.name, node.type, item));
   }
 }
 
 }  // namespace
 
-Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests, std::int64_t subset_size,
-                   std::size_t kept_samples) {
+Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
+                   std::int64_t subset_size, std::size_t kept_samples) {
   std::vector<Probe> probes;
   std::vector<Accumulator> accumulators;
   for (const StatisticRequest& request : requests) {
@@ -138,14 +142,15 @@ Statistics collect(const Model& model, const Dataset& data, std::span<const Stat
         continue;
       }
       const std::vector<float> high = outputs[output++].to_floats();
-      require_finite(first, high, model.graph(), requests[r].value, index);
+      require_numbers(first, high, model.graph(), requests[r].value, index);
       accumulators[r].add(first, high);
     }
     progress("calibration", ++done, total);
   });
   if (done == 0) throw InvalidArgument("[calibration] the calibration dataset yields no items; at least one is needed");
   if (done < limit && data.size().value_or(limit) < limit) {
-    log(LogLevel::kInfo, fmt::format("The calibration dataset has {} items, fewer than subset_size={}; all were used.", done, limit));
+    log(LogLevel::kInfo,
+        fmt::format("The calibration dataset has {} items, fewer than subset_size={}; all were used.", done, limit));
   }
 
   Statistics statistics;

@@ -37,7 +37,7 @@ struct Statistics {
 };
 
 // Reads at most `subset_size` items. The result does not depend on the number of threads.
-// Throws InvalidArgument for a dataset without items, and for values that are not finite, naming the node.
+// Throws InvalidArgument for a dataset without items, and for NaN, naming the node. Infinities are kept.
 Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
                    std::int64_t subset_size, std::size_t kept_samples);
 

@@ -11,7 +11,7 @@ import openvino
 from tightrope import _runtime
 from tightrope._runtime import _core
 from tightrope.data.dataset import Dataset
-from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError, UnsupportedBackendError
+from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError, QuantizationError, UnsupportedBackendError
 from tightrope.log import get_logger
 from tightrope.model_inputs import named_arrays
 from tightrope.options import accuracy_options, quantize_options
@@ -66,10 +66,11 @@ def quantize(
         ignored_scope=ignored_scope,
         advanced_parameters=advanced_parameters,
     )
+    _check_dataset(calibration_dataset, "calibration_dataset")
     base = _Base(model, "quantize")
     _core.check_options(json.dumps(options), None, "openvino")
     with ProgressBars():
-        plan, _, report = base.make_plan(calibration_dataset, options, None)
+        plan, _, report = base.make_plan(calibration_dataset, options)
     return base.apply(plan, report)
 
 
@@ -93,7 +94,7 @@ def quantize_with_accuracy_control(
     validation_device: str = "CPU",
     validation_precision: str = "f32",
 ) -> openvino.Model:
-    """Quantizes a model to 8 bits and returns to floating point what must be for the metric to drop by `max_drop` at most.
+    """Quantizes a model to 8 bits, with as much left in floating point as the metric needs to drop by `max_drop` at most.
 
     The metric of the returned model was measured on all of the validation data; `tightrope.report(model)` tells it.
 
@@ -134,6 +135,7 @@ def quantize_with_accuracy_control(
         validation_device=validation_device,
         validation_precision=validation_precision,
     )
+    _check_dataset(calibration_dataset, "calibration_dataset")
     base = _Base(model, "quantize_with_accuracy_control")
     if not callable(validation_fn):
         raise InvalidArgumentError(f"[options] validation_fn: found {type(validation_fn).__name__}; needs a function.")
@@ -147,7 +149,8 @@ def quantize_with_accuracy_control(
 
     evaluation = _Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
     with ProgressBars():
-        plan, samples, report = base.make_plan(calibration_dataset, options, accuracy)
+        report = _core.evaluate_original(evaluation, json.dumps(accuracy))
+        plan, samples, report = base.make_plan(calibration_dataset, options, accuracy, report)
         restorer = advanced_accuracy_restorer_parameters
         if restorer is not None and restorer.intermediate_model_dir is not None:
             path = f"{restorer.intermediate_model_dir}/intermediate_model.xml"
@@ -192,15 +195,19 @@ class _Base:
         self.core = _core.Model(_runtime.handle(model), _runtime.handle(self._clone))
 
     def make_plan(
-        self, dataset: Dataset[Any, Any], options: dict[str, Any], accuracy: dict[str, Any] | None
+        self,
+        dataset: Dataset[Any, Any],
+        options: dict[str, Any],
+        accuracy: dict[str, Any] | None = None,
+        report: str | None = None,
     ) -> tuple[Any, Any, str]:
-        _check_dataset(dataset, "calibration_dataset")
         return _core.make_plan(
             self.core,
             lambda: named_arrays(dataset.get_inference_data(), "calibration"),
             dataset.get_length(),
             json.dumps(options),
             None if accuracy is None else json.dumps(accuracy),
+            report,
         )
 
     def rewritten(self, plan: Any) -> openvino.Model:
@@ -254,7 +261,7 @@ class _Evaluation:
 
     def __call__(self, plan: Any, name: str) -> tuple[float, int]:
         model = self._base.model if plan.empty else self._base.rewritten(plan)
-        compiled = self._runtime.compile_model(model, self._device, self._properties)
+        compiled = self._compile(model)
         items = _CountedItems(self._dataset)
         try:
             result = self._function(compiled, items)
@@ -271,6 +278,14 @@ class _Evaluation:
             raise
         self._first_read = self._first_read or items.read
         return _metric(result, name), items.read
+
+    def _compile(self, model: openvino.Model) -> openvino.CompiledModel:
+        try:
+            return self._runtime.compile_model(model, self._device, self._properties)
+        except RuntimeError as error:
+            precision = self._properties.get("INFERENCE_PRECISION_HINT", "")
+            reason = str(error).strip().splitlines()[-1]  # the lines above it name sources of OpenVINO
+            raise QuantizationError(f"[compile] device '{self._device}', precision '{precision}': {reason}") from error
 
 
 def _metric(result: Any, name: str) -> float:
