@@ -21,7 +21,7 @@ demo: build .venv/demo.stamp
 
 test: build .venv/test.stamp .venv/demo.stamp
 	cd build && ctest --output-on-failure -j $(JOBS)
-	TIGHTROPE_BINARY=build/tightrope $(PYTHON) -m pytest
+	TIGHTROPE_BINARY=$(CURDIR)/build/tightrope $(PYTHON) -m pytest
 
 build: .venv/tightrope.stamp
 

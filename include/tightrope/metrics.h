@@ -19,7 +19,8 @@ struct Metric {
 
 // "top1": share of entries whose largest score (last axis; unit axes behind axis 1 do not count) stands at the label's
 // index. A score that is not a number makes the entry wrong.
-// "psnr": mean over entries of the peak signal-to-noise ratio in dB for targets with values in [0,1], at most 120 dB.
+// "psnr": mean over entries of the peak signal-to-noise ratio in dB for targets with values in [0,1], to which
+// outputs are clipped; at most 120 dB.
 // "mse": mean over entries of the mean squared error; lower is better.
 // "cosine": mean over entries of the cosine similarity with the outputs of `original`, all outputs joined; no labels.
 // An item counts as the entries along axis 0 that its inputs, outputs and label agree on, so the batch size does not

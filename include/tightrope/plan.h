@@ -54,9 +54,18 @@ struct BiasShift {
   bool operator==(const BiasShift&) const = default;
 };
 
+// An addition of two activations that becomes part of a convolution: its quantizer pays only with that one in 8 bits.
+struct FusedAddition {
+  std::string addition;
+  std::string convolution;
+
+  bool operator==(const FusedAddition&) const = default;
+};
+
 struct Plan {
   std::vector<Quantizer> quantizers;
   std::vector<BiasShift> bias_shifts;
+  std::vector<FusedAddition> fused_additions;
 
   bool empty() const { return quantizers.empty() && bias_shifts.empty(); }
   bool operator==(const Plan&) const = default;

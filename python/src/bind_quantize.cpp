@@ -37,11 +37,12 @@ ElementType element_type_of(const py::array& array) {
   }
 }
 
-// The array's own memory, kept alive by the tensor.
+// A copy: data sources may fill the same array anew for the next item while this one is still in use.
 Tensor tensor_of(const py::array& array) {
-  Shape shape(array.shape(), array.shape() + array.ndim());
-  const auto owner = keep(array);
-  return Tensor(element_type_of(array), std::move(shape), std::shared_ptr<const void>(owner, array.data()));
+  const auto* first = static_cast<const std::byte*>(array.data());
+  const auto bytes = std::make_shared<std::vector<std::byte>>(first, first + array.nbytes());
+  return Tensor(element_type_of(array), Shape(array.shape(), array.shape() + array.ndim()),
+                std::shared_ptr<const void>(bytes, bytes->data()));
 }
 
 // Reads a Python callable that starts an iteration over lists of (input name, C-contiguous array).

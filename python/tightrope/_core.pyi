@@ -9,6 +9,7 @@ __all__: list[str] = [
     "Samples",
     "check_options",
     "control_accuracy",
+    "evaluate_original",
     "make_plan",
     "openvino_versions",
     "report_to_text",
@@ -41,12 +42,14 @@ def check_options(options: str, accuracy: str | None, framework: str) -> None: .
 def control_accuracy(
     model: Model, plan: Plan, samples: Samples, evaluate: typing.Any, accuracy: str, report: str
 ) -> tuple[Plan, str, bool, str]: ...
+def evaluate_original(evaluate: typing.Any, accuracy: str) -> str: ...
 def make_plan(
     model: Model,
     start: typing.Any,
     size: typing.SupportsInt | typing.SupportsIndex | None,
     options: str,
     accuracy: str | None,
+    report: str | None,
 ) -> tuple[Plan, Samples, str]: ...
 def openvino_versions() -> tuple[int, int]: ...
 def report_to_text(json: str) -> str: ...

@@ -23,7 +23,7 @@ class TargetDevice(StrEnum):
 
     ANY: a choice that suits all devices; the same rules as CPU.
     CPU, GPU, NPU: the device of that kind. With 8 bits GPU and NPU follow the rules of CPU.
-    CPU_SPR: server CPUs with matrix extensions. OpenVINO models only.
+    CPU_SPR: server CPUs with matrix extensions; not supported yet.
     """
 
     ANY = "ANY"
@@ -36,7 +36,7 @@ class TargetDevice(StrEnum):
 class ModelType(StrEnum):
     """The family of a model, where it deserves a treatment of its own.
 
-    TRANSFORMER: attention blocks; turns on smooth-quant and, unless a preset is given, MIXED.
+    TRANSFORMER: attention blocks; not supported yet, and rarely needed: see docs/differences.md.
     """
 
     TRANSFORMER = "transformer"
@@ -54,7 +54,7 @@ class DropType(StrEnum):
 
 
 class QuantizationMode(StrEnum):
-    """Quantization to 8-bit floating point instead of integers.
+    """Quantization to 8-bit floating point instead of integers; not supported yet.
 
     FP8_E4M3: 4 bits of exponent, 3 of mantissa.
     FP8_E5M2: 5 bits of exponent, 2 of mantissa.

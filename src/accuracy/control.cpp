@@ -41,13 +41,12 @@ std::string rounded_up(double drop) {
   return drop == 0 ? "0" : fmt::format("{:.4g}", std::ceil(drop * unit) / unit);
 }
 
-// Names of the operations of the reverted groups, sorted.
-std::vector<std::string> operations_of(std::span<const Group> groups, const std::vector<bool>& reverted) {
+// Names of the operations that run in 8 bits under `plan` but not under `candidate`, sorted.
+std::vector<std::string> reverted_between(const Plan& plan, const Plan& candidate) {
+  const std::vector<std::string> all = quantized_operations(plan);
+  const std::vector<std::string> left = quantized_operations(candidate);
   std::vector<std::string> names;
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    if (reverted[g]) names.insert(names.end(), groups[g].operations.begin(), groups[g].operations.end());
-  }
-  std::ranges::sort(names);
+  std::ranges::set_difference(all, left, std::back_inserter(names));
   return names;
 }
 
@@ -136,18 +135,17 @@ RestoreResult search(const Model& model, const Plan& plan, std::span<const Group
     return rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
   });
   std::vector<double> prices;
-  std::size_t operations = 0;
+  const std::size_t operations = quantized_operations(plan).size();
   for (std::size_t g = 0; g < groups.size(); ++g) {
     prices.push_back(price(groups[g]));
-    operations += groups[g].operations.size();
     report.groups.push_back({groups[g].operations, scores[g], false});
   }
 
   std::size_t candidates = 0;
   const EvaluateSet evaluate_set = [&](const std::vector<bool>& reverted) {
-    const Plan candidate = without(plan, groups, reverted, options.restore_mode);
+    const Plan candidate = without_orphans(without(plan, groups, reverted, options.restore_mode));
     const EvaluationRecord& trial =
-        validate(candidate, fmt::format("candidate {}", ++candidates), operations_of(groups, reverted));
+        validate(candidate, fmt::format("candidate {}", ++candidates), reverted_between(plan, candidate));
     metrics.emplace(reverted, trial.metric);
     if (std::ranges::all_of(reverted, std::identity{})) report.drop_reverted = trial.drop;
     log_trial(trial, report, operations);
@@ -193,7 +191,7 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
   const std::vector<Group> groups = form_groups(plan);
   const std::vector<bool> nothing(groups.size(), false);
   std::map<std::vector<bool>, double> metrics{{nothing, quantized.metric}};
-  log_trial(quantized, report, operations_of(groups, std::vector<bool>(groups.size(), true)).size());
+  log_trial(quantized, report, quantized_operations(plan).size());
 
   RestoreResult found{{nothing, quantized.drop}, quantized.drop <= options.max_drop, true, 0, {}};
   if (found.met) {
@@ -208,7 +206,7 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
     found = search(model, plan, groups, samples, validate, options, report, metrics);
   }
 
-  Plan best = without(plan, groups, found.best.reverted, options.restore_mode);
+  Plan best = without_orphans(without(plan, groups, found.best.reverted, options.restore_mode));
   report.status = found.met ? "met" : "not met";
   report.stopped = found.stopped;
   report.minimal = found.minimal;
@@ -216,7 +214,7 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
   report.drop = found.best.drop;
   for (std::size_t g = 0; g < report.groups.size(); ++g) report.groups[g].reverted = found.best.reverted[g];
   report.quantized = quantized_operations(best);
-  report.reverted = operations_of(groups, found.best.reverted);
+  report.reverted = reverted_between(plan, best);
   log_result(report, found.met);
   return {std::move(best), std::move(report), found.met};
 }

@@ -28,6 +28,10 @@ std::vector<Group> form_groups(const Plan& plan);
 // A plan with only some groups is the plan without all the others.
 Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<bool>& reverted, RestoreMode mode);
 
+// The plan without additions whose convolution is no longer in 8 bits: nothing is faster for them then. Quantizers that
+// serve other operations too stay.
+Plan without_orphans(Plan plan);
+
 // What it costs to revert the group: its operations, or a quarter where there are none.
 double price(const Group& group);
 

@@ -21,12 +21,21 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
   return row.back();
 }
 
+// The smallest distance to the name or to what follows one of its slashes: people leave out scopes.
+std::size_t name_distance(std::string_view wanted, std::string_view name) {
+  std::size_t best = edit_distance(wanted, name);
+  for (std::size_t slash = name.find('/'); slash != std::string_view::npos; slash = name.find('/', slash + 1)) {
+    best = std::min(best, edit_distance(wanted, name.substr(slash + 1)));
+  }
+  return best;
+}
+
 }  // namespace
 
 std::vector<std::string> nearest_names(std::string_view wanted, std::span<const std::string> known, std::size_t count) {
   std::vector<std::pair<std::size_t, std::string_view>> ranked;
   ranked.reserve(known.size());
-  for (const std::string& name : known) ranked.emplace_back(edit_distance(wanted, name), name);
+  for (const std::string& name : known) ranked.emplace_back(name_distance(wanted, name), name);
   count = std::min(count, ranked.size());
   std::ranges::partial_sort(ranked, ranked.begin() + static_cast<std::ptrdiff_t>(count));
   std::vector<std::string> names;

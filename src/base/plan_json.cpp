@@ -104,6 +104,10 @@ std::string to_json(const Plan& plan) {
   for (const BiasShift& shift : plan.bias_shifts) {
     json["bias_shifts"].push_back({{"node", shift.node}, {"shift", json_of(shift.shift)}});
   }
+  json["fused_additions"] = Json::array();
+  for (const FusedAddition& fused : plan.fused_additions) {
+    json["fused_additions"].push_back({{"addition", fused.addition}, {"convolution", fused.convolution}});
+  }
   return readable_text(json);
 }
 
@@ -117,6 +121,10 @@ Plan plan_from_json(std::string_view text) {
   for (ObjectReader& shift : reader.objects("bias_shifts")) {
     plan.bias_shifts.push_back({shift.text("node"), shift.floats("shift")});
     shift.finish();
+  }
+  for (ObjectReader& fused : reader.objects("fused_additions")) {
+    plan.fused_additions.push_back({fused.text("addition"), fused.text("convolution")});
+    fused.finish();
   }
   reader.finish();
   return plan;

@@ -140,7 +140,7 @@ std::vector<double> squared_errors(std::string_view metric, std::size_t item, co
                     "needed",
                     item_name(metric, item), to_string(sample.label.shape()), to_string(output.shape())));
   }
-  const std::vector<float> got = output.to_floats();
+  std::vector<float> got = output.to_floats();
   const std::vector<float> wanted = sample.label.to_floats();
   if (metric == "psnr") {
     const auto outside = std::ranges::find_if_not(wanted, [](float v) { return v >= -0.001f && v <= 1.001f; });
@@ -148,6 +148,7 @@ std::vector<double> squared_errors(std::string_view metric, std::size_t item, co
       throw InvalidArgument(fmt::format("{}: the label holds the value {}; values in [0,1] are needed",
                                         item_name(metric, item), *outside));
     }
+    for (float& value : got) value = std::clamp(value, 0.0F, 1.0F);  // what an image can show
   }
   const std::size_t entries = entries_of(sample, std::span(outputs).first(1), sample.label);
   const std::size_t size = got.size() / entries;

@@ -3,6 +3,7 @@
 #include <openvino/pass/constant_folding.hpp>
 #include <unordered_set>
 
+#include "openvino/op_table.h"
 #include "openvino/openvino_model.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
@@ -35,12 +36,12 @@ void refuse_quantized(const ov::Model& model) {
   std::size_t count = 0;
   std::string first;
   for (const auto& node : model.get_ordered_ops()) {
-    if (!ov::is_type<ov::op::v0::FakeQuantize>(node)) continue;
+    if (find_row(node->get_type_name()).kind != OpKind::kQuantizer) continue;
     if (count++ == 0) first = node->get_friendly_name();
   }
   if (count > 0) {
     throw QuantizationError(
-        fmt::format("[model] the model is quantized already: {} FakeQuantize operations, the first is '{}'; the "
+        fmt::format("[model] the model is quantized already: {} quantizers, the first is '{}'; the "
                     "floating-point model is needed",
                     count, first));
   }
@@ -53,8 +54,7 @@ void normalize(ov::Model& clone) {
   if (holds_compressed_weights(clone)) {
     log(LogLevel::kWarning,
         "The model's weights are compressed to 16 bits. Quantization works on what is left of them; for the best "
-        "accuracy start "
-        "from the FP32 model (save it without compression).");
+        "accuracy start from the FP32 model (save it without compression).");
   }
   const auto model = clone.shared_from_this();
   ov::pass::ConstantFolding().run_on_model(std::const_pointer_cast<ov::Model>(model));

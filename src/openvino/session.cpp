@@ -5,7 +5,6 @@
 #include <map>
 #include <mutex>
 #include <openvino/op/ops.hpp>
-#include <utility>
 
 #include "openvino/convert.h"
 #include "openvino/openvino_model.h"
@@ -94,10 +93,11 @@ Sample OpenVinoSession::set_inputs(ov::InferRequest& request, const Sample& samp
       }
       position = found->second;
     }
-    if (std::exchange(given[position], true)) {
+    if (given[position]) {
       throw InvalidArgument(
           fmt::format("[data] {}: input '{}' came twice; the model needs {}", what, name, describe_inputs(compiled_)));
     }
+    given[position] = true;
     const auto& port = ports[position];
     const std::string label = name.empty() ? fmt::format("{}", position) : name;
     const ElementType needed = to_element_type(port.get_element_type());

@@ -87,7 +87,7 @@ Plan leave_out_unbounded(const Plan& plan, const Calibration& calibration) {
                       quantizer.node, fmt::join(groups[g].operations, ", ")));
     }
   }
-  return without(plan, groups, left_out, RestoreMode::kActivationsAndWeights);
+  return without_orphans(without(plan, groups, left_out, RestoreMode::kActivationsAndWeights));
 }
 
 Range fit_weight_of(const Model& model, const Quantizer& quantizer) {

@@ -36,6 +36,7 @@ class Placement {
     for (NodeId id = 0; id < static_cast<NodeId>(graph_.nodes().size()); ++id) seed(id);
     for (NodeId id = static_cast<NodeId>(graph_.nodes().size()); id-- > 0;) move_up(id);
     mark_half_range(overflow_fix);
+    sort();
     number_shared_scales();
     return std::move(plan_);
   }
@@ -62,6 +63,7 @@ class Placement {
   void mark_half_range(OverflowFix fix);
   int find_scale(int scale);
   int join_scales(int a, int b);
+  void sort();
   void number_shared_scales();
 
   const Graph& graph_;
@@ -106,6 +108,7 @@ NodeId Placement::private_convolution(ValueId id) const {
 int Placement::residual_port(const Node& node) const {
   if (node.kind != OpKind::kAdd || node.inputs.size() != 2) return kNone;
   if (!is_quantizable(node.inputs[0]) || !is_quantizable(node.inputs[1])) return kNone;
+  if (graph_.value(node.inputs[0]).shape != graph_.value(node.inputs[1]).shape) return kNone;  // a broadcast
   const NodeId first = private_convolution(node.inputs[0]);
   const NodeId second = private_convolution(node.inputs[1]);
   if (first == kNone && second == kNone) return kNone;
@@ -119,6 +122,10 @@ void Placement::seed(NodeId id) {
   for (int port = 0; port < 2; ++port) {
     if (port != residual && !(computes && is_quantizable(node.inputs[static_cast<std::size_t>(port)]))) continue;
     at_input({id, port}) = Pending{activation_configs(node.kind, preset_), {node.name}, -1};
+  }
+  if (residual != kNone) {
+    const NodeId convolution = private_convolution(node.inputs[static_cast<std::size_t>(1 - residual)]);
+    plan_.fused_additions.push_back({node.name, graph_.node(convolution).name});
   }
   if (!computes) return;
   for (const WeightPort& weight : node.weights) {
@@ -283,6 +290,16 @@ int Placement::join_scales(int a, int b) {
   return std::min(a, b);
 }
 
+// In the order of the graph: activations and weights that a node reads, then what it gives.
+void Placement::sort() {
+  const auto position = [&](const Quantizer& quantizer) {
+    return std::tuple(graph_.find(quantizer.node), quantizer.kind == SiteKind::kOutput,
+                      quantizer.kind == SiteKind::kWeight, quantizer.port);
+  };
+  std::sort(plan_.quantizers.begin(), plan_.quantizers.end(),
+            [&](const Quantizer& a, const Quantizer& b) { return position(a) < position(b); });
+}
+
 // 0, 1, 2 ... in the order of the quantizers; none where a scale has one quantizer only.
 void Placement::number_shared_scales() {
   std::map<int, int> sharers;
@@ -309,16 +326,8 @@ Plan place(const Graph& graph, const QuantizeOptions& options) {
   if (plan.empty()) {
     throw QuantizationError(
         "[placement] nothing in the model can be quantized: no convolution or matrix product with constant "
-        "floating-point "
-        "weights is left outside the ignored scope");
+        "floating-point weights is left outside the ignored scope");
   }
-  // In the order of the graph: weights and inputs of a node, then its outputs.
-  const auto position = [&](const Quantizer& quantizer) {
-    return std::tuple(graph.find(quantizer.node), quantizer.kind == SiteKind::kOutput,
-                      quantizer.kind == SiteKind::kWeight, quantizer.port);
-  };
-  std::sort(plan.quantizers.begin(), plan.quantizers.end(),
-            [&](const Quantizer& a, const Quantizer& b) { return position(a) < position(b); });
   return plan;
 }
 

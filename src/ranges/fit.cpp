@@ -39,7 +39,8 @@ Range symmetric(std::span<const float> low, std::span<const float> magnitude, co
   return range;
 }
 
-// Moves the end that must move less so that zero is a level; the other end stays.
+// Moves one end outwards so that zero is a level, and keeps the other: of the two ways the one that gives the wider
+// range.
 void align_zero(float& low, float& high, int bits) {
   const auto steps = static_cast<float>((1 << bits) - 1);
   const float zero = std::nearbyint(-low * steps / (high - low));

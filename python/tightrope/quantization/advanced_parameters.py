@@ -16,7 +16,7 @@ from tightrope.quantization.range_estimator import StatisticsType as StatisticsT
 class OverflowFix(StrEnum):
     """Which weights use half of the 8-bit range, so that sums stay within 16 bits on CPUs without VNNI.
 
-    ENABLE: those of all convolutions and matrix products.
+    ENABLE: those of all convolutions, except depthwise ones, and matrix products.
     FIRST_LAYER: those of the first convolutions after each model input.
     DISABLE: none.
     """
@@ -94,8 +94,7 @@ class AdvancedBiasCorrectionParameters:
     """Control over bias correction.
 
     apply_for_all_nodes: True to give a bias also to operations that have none.
-    threshold: a correction is skipped if it reaches this multiple of the bias itself, in any channel.
-        None: 2 for fast bias correction, 1000 for the accurate one.
+    threshold: a correction is skipped if it reaches this multiple of the bias itself, in any channel. None: never.
     """
 
     apply_for_all_nodes: bool = False
@@ -116,7 +115,7 @@ class AdvancedSmoothQuantParameters:
 
 @dataclass
 class AdvancedQuantizationParameters:
-    """Control over `quantize`.
+    """Control over `quantize`. A field that this version does not serve yet raises UnsupportedError where it is set.
 
     overflow_fix: which weights use half of the range. None: FIRST_LAYER if weights and activations have 8 integer
         bits, else DISABLE.
@@ -159,10 +158,10 @@ class AdvancedQuantizationParameters:
 class AdvancedAccuracyRestorerParameters:
     """Control over the search of `quantize_with_accuracy_control`.
 
-    max_num_iterations: the most reverts that are tried.
-    tune_hyperparams: True to look for better quantization settings before anything is reverted; takes long.
-    ranking_subset_size: number of validation items used to rank operations. None: the calibration `subset_size`.
-    num_ranking_workers: number of threads that rank. None: chosen automatically.
+    max_num_iterations: how many candidates are validated at most, beyond the original and the fully quantized model.
+    tune_hyperparams: True to look for better quantization settings first; not supported yet.
+    ranking_subset_size: how many calibration items the ranking of operations uses. None: 8.
+    num_ranking_workers: accepted for compatibility; the result does not depend on it.
     intermediate_model_dir: existing folder to which the fully quantized model is saved. None: it is not saved.
     restore_mode: what a reverted operation gets back.
     """
