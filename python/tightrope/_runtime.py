@@ -53,4 +53,8 @@ def handle(model: openvino.Model) -> Any:
     return inner
 
 
-_core.set_log_sink(lambda level, message: get_logger().log(level, "%s", message))
+def write_log(level: int, message: str) -> None:
+    get_logger().log(level, "%s", message)
+
+
+_core.set_log_sink(write_log)

@@ -26,12 +26,14 @@ class ProgressBars:
 
     def __enter__(self) -> "ProgressBars":
         _runtime._core.set_progress_sink(self._report)
+        _runtime._core.set_log_sink(self._log)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _runtime._core.set_progress_sink(lambda stage, done, total: None)
+        _runtime._core.set_log_sink(_runtime.write_log)
         self._close()
 
     def _close(self) -> None:
@@ -39,8 +41,14 @@ class ProgressBars:
             self._bar.close()
         self._bar = None
 
+    def _log(self, level: int, message: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()  # the message would follow it on its line
+        _runtime.write_log(level, message)
+
     def _report(self, stage: str, done: int, total: int) -> None:
-        if logger.disabled or not get_logger().isEnabledFor(20):
+        # A stage of unknown length, the search, logs each of its steps.
+        if total == 0 or logger.disabled or not get_logger().isEnabledFor(20):
             return
         if not sys.stderr.isatty():
             self._line(stage, done, total)
@@ -48,7 +56,7 @@ class ProgressBars:
         if stage != self._stage or self._bar is None:
             self._close()
             self._stage = stage
-            self._bar = tqdm(total=total or None, desc=stage, leave=False)
+            self._bar = tqdm(total=total, desc=stage, leave=False)
         self._bar.n = done
         self._bar.refresh() if done == total else self._bar.update(0)
         if done == total:
@@ -61,4 +69,4 @@ class ProgressBars:
         if now < self._line_due:
             return
         self._line_due = now + _SECONDS_BETWEEN_LINES
-        get_logger().info("[%s] %d of %s", stage, done, total or "?")
+        get_logger().info("[%s] %d of %d", stage, done, total)

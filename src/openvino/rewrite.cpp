@@ -170,6 +170,12 @@ void shift_bias(const NodeMap& nodes, const BiasShift& correction) {
   // Convolutions have their channels on axis 1, matrix products on the last.
   const auto rank = static_cast<std::size_t>(shape.rank().get_length());
   const bool last = ov::is_type<ov::op::v0::MatMul>(node);
+  const std::size_t channels = last ? rank - 1 : 1;  // the axis
+  if (rank < 2 || !shape[static_cast<std::ptrdiff_t>(channels)].compatible(correction.shift.size())) {
+    throw InvalidArgument(fmt::format(
+        "[plan] node '{}': a shift of {} channels for an output {}; a plan made for this very model is needed",
+        correction.node, correction.shift.size(), shape.to_string()));
+  }
   ov::Shape bias_shape(last ? 1 : rank, 1);
   bias_shape[last ? 0 : 1] = correction.shift.size();
   const ov::element::Type type = node->get_output_element_type(0);

@@ -194,8 +194,8 @@ void OpenVinoSession::run_all(const SampleReader& next, std::string_view what,
       slot.sample = set_inputs(slot.request, *sample, fmt::format("{} item {}", what, started));
       idle.pop_back();
       ++started;
-      ++running;
       slot.request.start_async();
+      ++running;
     }
     while (running > 0) collect_one();
   } catch (...) {

@@ -121,6 +121,14 @@ Plan correct_biases(const Model& model, Plan plan, const Calibration& calibratio
     if (weight.kind != SiteKind::kWeight) continue;
     const Observed* observed = calibration.of(weight);
     if (observed == nullptr) continue;
+    // Minima and maxima may pass over NaN, a mean does not; infinities were left out before.
+    if (!std::all_of(observed->mean.begin(), observed->mean.end(), [](float value) { return std::isfinite(value); })) {
+      throw InvalidArgument(
+          fmt::format("[bias correction] node '{}': what it reads holds NaN on some calibration item; data on which "
+                      "the model gives "
+                      "numbers are needed",
+                      weight.node));
+    }
     const Tensor elements = model.constant(value_of(weight, model.graph()));
     const OpKind kind = model.graph().node(model.graph().find(weight.node)).kind;
     plan.bias_shifts.push_back({weight.node, bias_shift(elements, weight, kind, observed->mean)});

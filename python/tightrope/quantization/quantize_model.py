@@ -94,7 +94,7 @@ def quantize_with_accuracy_control(
     validation_device: str = "CPU",
     validation_precision: str = "f32",
 ) -> openvino.Model:
-    """Quantizes a model to 8 bits, with as much left in floating point as the metric needs to drop by `max_drop` at most.
+    """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
     The metric of the returned model was measured on all of the validation data; `tightrope.report(model)` tells it.
 
