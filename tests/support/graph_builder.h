@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Graphs by hand, for tests of what needs structure alone.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tightrope/graph.h"
+
+namespace tightrope::test {
+
+// Adds one operation per call and returns its first output. Values are f32 [1,4,8,8] unless told otherwise.
+class GraphBuilder {
+ public:
+  Graph graph;
+
+  ValueId input(const std::string& name, ElementType type = ElementType::kF32, Shape shape = kImage) {
+    return add(name, "Parameter", OpKind::kParameter, {}, Trait::kOpaque, type, std::move(shape));
+  }
+  ValueId constant(const std::string& name, ElementType type = ElementType::kF32, Shape shape = {4, 4, 3, 3}) {
+    return add(name, "Constant", OpKind::kConstant, {}, Trait::kOpaque, type, std::move(shape));
+  }
+  // With a constant weight called "<name>/w".
+  ValueId conv(const std::string& name, ValueId x, OpKind kind = OpKind::kConvolution) {
+    const bool grouped = kind == OpKind::kDepthwiseConvolution || kind == OpKind::kGroupConvolution;
+    return weighted(name, grouped ? "GroupConvolution" : "Convolution", kind, x,
+                    grouped ? std::vector{0, 1} : std::vector{0});
+  }
+  ValueId depthwise(const std::string& name, ValueId x) { return conv(name, x, OpKind::kDepthwiseConvolution); }
+  ValueId matmul(const std::string& name, ValueId x) { return weighted(name, "MatMul", OpKind::kMatMul, x, {1}); }
+  ValueId matmul(const std::string& name, ValueId a, ValueId b) { return add(name, "MatMul", OpKind::kMatMul, {a, b}); }
+  ValueId bias(const std::string& name, ValueId x) {
+    return add(name, "Add", OpKind::kAdd, {x, constant(name + "/c", ElementType::kF32, {1, 4, 1, 1})});
+  }
+  ValueId sum(const std::string& name, ValueId a, ValueId b) { return add(name, "Add", OpKind::kAdd, {a, b}); }
+  // Anything that changes values: Relu, Softmax ...
+  ValueId other(const std::string& name, const std::string& type, ValueId x, ElementType result = ElementType::kF32) {
+    return add(name, type, OpKind::kOther, {x}, Trait::kOpaque, result);
+  }
+  ValueId relu(const std::string& name, ValueId x) { return other(name, "Relu", x); }
+  // Anything that moves the elements of its first input: MaxPool, Reshape, Split ...
+  ValueId move(const std::string& name, const std::string& type, ValueId x, const std::vector<ValueId>& indices = {},
+               int outputs = 1) {
+    std::vector<ValueId> inputs = {x};
+    inputs.insert(inputs.end(), indices.begin(), indices.end());
+    const ValueId first = add(name, type, OpKind::kOther, inputs, Trait::kMovesData);
+    const NodeId node = graph.value(first).producer;
+    for (int port = 1; port < outputs; ++port) add_output(node, port, ElementType::kF32, kImage);
+    return first;
+  }
+  ValueId concat(const std::string& name, const std::vector<ValueId>& values) {
+    return add(name, "Concat", OpKind::kConcat, values, Trait::kJoins);
+  }
+  ValueId shape_of(const std::string& name, ValueId x) {
+    return add(name, "ShapeOf", OpKind::kShapeOf, {x}, Trait::kOpaque, ElementType::kI64, {4});
+  }
+  void result(ValueId x) { add(graph.value(x).name + "/result", "Result", OpKind::kResult, {x}); }
+
+  ValueId add(const std::string& name, const std::string& type, OpKind kind, const std::vector<ValueId>& inputs,
+              Trait trait = Trait::kOpaque, ElementType result = ElementType::kF32, Shape shape = kImage) {
+    Node node;
+    node.name = name;
+    node.type = type;
+    node.kind = kind;
+    node.trait = trait;
+    const std::size_t data = trait == Trait::kMovesData ? 1 : inputs.size();
+    for (std::size_t port = 0; port < data; ++port) node.data_ports.push_back(static_cast<int>(port));
+    const NodeId id = graph.add_node(std::move(node));
+    for (std::size_t port = 0; port < inputs.size(); ++port) graph.connect(inputs[port], id, static_cast<int>(port));
+    return add_output(id, 0, result, std::move(shape));
+  }
+
+ private:
+  inline static const Shape kImage = {1, 4, 8, 8};
+
+  ValueId weighted(const std::string& name, const std::string& type, OpKind kind, ValueId x, std::vector<int> axes) {
+    const ValueId weight = constant(name + "/w");
+    Node node;
+    node.name = name;
+    node.type = type;
+    node.kind = kind;
+    node.data_ports = {0, 1};
+    node.weights = {{1, std::move(axes)}};
+    const NodeId id = graph.add_node(std::move(node));
+    graph.connect(x, id, 0);
+    graph.connect(weight, id, 1);
+    return add_output(id, 0, ElementType::kF32, kImage);
+  }
+
+  ValueId add_output(NodeId node, int port, ElementType type, Shape shape) {
+    Value value;
+    value.name = graph.node(node).name + (port > 0 ? "." + std::to_string(port) : "");
+    value.type = type;
+    value.shape = std::move(shape);
+    value.producer = node;
+    value.port = port;
+    return graph.add_value(std::move(value));
+  }
+};
+
+}  // namespace tightrope::test

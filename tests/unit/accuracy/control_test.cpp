@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "accuracy/control.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <random>
+
+#include "support/builders.h"
+#include "support/fake_model.h"
+#include "tightrope/error.h"
+
+namespace tightrope {
+namespace {
+
+using test::LogCapture;
+using test::NetBuilder;
+using test::output_quantizer;
+using test::sample_of;
+using test::weight_quantizer;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using testing::ThrowsMessage;
+
+constexpr int kItems = 200;
+constexpr int kClasses = 4;
+
+AccuracyOptions limit(double max_drop) {
+  AccuracyOptions options;
+  options.max_drop = max_drop;
+  return options;
+}
+
+// A classifier of four products with one group each; "coarse" ones are quantized so roughly that they cost accuracy.
+class ControlAccuracy : public testing::Test {
+ protected:
+  void build(const std::vector<int>& levels) {
+    NetBuilder net;
+    ValueId value = net.input("x", {-1, kClasses});
+    std::string before = "x";
+    plan = {};
+    std::vector<float> identity(kClasses * kClasses, 0);
+    for (std::size_t i = 0; i < kClasses; ++i) identity[i * kClasses + i] = 1;
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      const std::string name = "product" + std::to_string(i);
+      value = net.matmul(name, value, identity, kClasses, kClasses);
+      plan.quantizers.push_back(output_quantizer(before, {name}, 0, 1, levels[i]));
+      plan.quantizers.push_back(weight_quantizer(name, {1, 1, 1, 1}));
+      before = name;
+    }
+    model = net.build({value});
+    std::mt19937 random(5);
+    for (int i = 0; i < kItems; ++i) {
+      std::vector<float> scores(kClasses);
+      for (float& score : scores) score = static_cast<float>(random() % 1000) / 1000.0F;
+      items.push_back(sample_of(scores, {1, kClasses}));
+      labels.push_back(std::ranges::max_element(scores) - scores.begin());
+    }
+  }
+
+  // The share of items that this plan classifies wrongly.
+  double error_rate(const Plan& candidate) const {
+    const auto session = model->apply(candidate)->compile();
+    int wrong = 0;
+    for (int i = 0; i < kItems; ++i) {
+      const auto scores = session->run(items[static_cast<std::size_t>(i)])[0].to_floats();
+      wrong += std::ranges::max_element(scores) - scores.begin() == labels[static_cast<std::size_t>(i)] ? 0 : 1;
+    }
+    return static_cast<double>(wrong) / kItems;
+  }
+
+  Evaluate accuracy() const {
+    return [this](const Plan& candidate, std::string_view) { return Evaluation{1 - error_rate(candidate), kItems}; };
+  }
+
+  Controlled control(const Evaluate& evaluate, const AccuracyOptions& options) const {
+    Report report = evaluate_original(evaluate, options);
+    report.framework = "fake";
+    return control_accuracy(*model, plan, std::span(items).first(8), evaluate, options, report);
+  }
+
+  std::unique_ptr<test::FakeModel> model;
+  Plan plan;
+  std::vector<Sample> items;
+  std::vector<std::ptrdiff_t> labels;
+};
+
+TEST_F(ControlAccuracy, ReturnsTheQuantizedModelWhereItIsGoodEnough) {
+  build({256, 256, 256, 256});
+  const auto [best, report, met] = control(accuracy(), limit(0.05));
+  EXPECT_TRUE(met);
+  EXPECT_EQ(best, plan);
+  EXPECT_EQ(report.status, "met");
+  EXPECT_TRUE(report.minimal);
+  EXPECT_THAT(report.evaluations, SizeIs(2));
+  EXPECT_THAT(report.groups, IsEmpty());
+  EXPECT_THAT(report.quantized, ElementsAre("product0", "product1", "product2", "product3"));
+  EXPECT_THAT(report.reverted, IsEmpty());
+  EXPECT_EQ(report.original_metric, 1);
+  EXPECT_EQ(report.final_metric, report.quantized_metric);
+  EXPECT_EQ(advice_for(report), "");
+}
+
+TEST_F(ControlAccuracy, RevertsTheCulpritAlone) {
+  build({256, 256, 4, 256});
+  const auto [best, report, met] = control(accuracy(), limit(0.02));
+  EXPECT_TRUE(met);
+  EXPECT_THAT(report.reverted, ElementsAre("product2"));
+  EXPECT_THAT(report.quantized, ElementsAre("product0", "product1", "product3"));
+  EXPECT_TRUE(report.minimal);
+  EXPECT_LE(*report.drop, 0.02);
+  EXPECT_EQ(*report.final_metric, 1 - error_rate(best)) << "the number belongs to the plan that is returned";
+  EXPECT_EQ(quantized_operations(best), report.quantized);
+  ASSERT_THAT(report.groups, SizeIs(4));
+  EXPECT_TRUE(report.groups[2].reverted);
+  EXPECT_GT(report.groups[2].score, report.groups[0].score);
+  ASSERT_THAT(report.evaluations, SizeIs(3));
+  EXPECT_EQ(report.evaluations[2].name, "candidate 1");
+  EXPECT_THAT(report.evaluations[2].reverted, ElementsAre("product2"));
+  EXPECT_EQ(report.evaluations[2].items, kItems);
+  std::vector<std::string> stages;
+  for (const StageRecord& stage : report.stages) stages.push_back(stage.name);
+  EXPECT_THAT(stages,
+              ElementsAre("validation of the original", "validation of the quantized model", "ranking", "search"));
+  EXPECT_EQ(report.framework, "fake");
+}
+
+TEST_F(ControlAccuracy, LowersAnErrorRateWhereLowerIsBetter) {
+  build({256, 4, 256, 6});
+  AccuracyOptions options = limit(0.01);
+  options.higher_is_better = false;
+  const auto [best, report, met] = control(
+      [&](const Plan& candidate, std::string_view) { return Evaluation{error_rate(candidate), kItems}; }, options);
+  EXPECT_GT(*report.quantized_metric, 0.01);
+  EXPECT_TRUE(met);
+  EXPECT_LE(error_rate(best), 0.01);
+  EXPECT_LE(*report.final_metric, *report.original_metric + 0.01);
+  EXPECT_FALSE(report.higher_is_better);
+}
+
+TEST_F(ControlAccuracy, CountsSuccessWithTheLastGroupAsSuccess) {
+  build({4, 4});
+  const auto [best, report, met] = control(accuracy(), limit(0.001));
+  EXPECT_TRUE(met);
+  EXPECT_TRUE(best.empty());
+  EXPECT_EQ(report.status, "met");
+  EXPECT_EQ(report.drop, 0);
+  EXPECT_EQ(report.drop_reverted, 0);
+  EXPECT_THAT(report.quantized, IsEmpty());
+}
+
+TEST_F(ControlAccuracy, RejectsAMetricThatIsNotFinite) {
+  build({256, 4});
+  const auto nan_at = [&](std::string_view place) {
+    return [&, place](const Plan& candidate, std::string_view name) {
+      return Evaluation{name == place ? std::numeric_limits<double>::quiet_NaN() : 1 - error_rate(candidate), kItems};
+    };
+  };
+  for (const std::string place : {"original model", "quantized model", "candidate 1"}) {
+    EXPECT_THAT([&] { control(nan_at(place), limit(0.01)); },
+                ThrowsMessage<InvalidArgument>(AllOf(HasSubstr(place), HasSubstr("nan"))));
+  }
+}
+
+TEST_F(ControlAccuracy, RejectsARelativeDropFromZeroAfterTheFirstValidation) {
+  build({4});
+  AccuracyOptions options = limit(0.01);
+  options.drop_type = DropType::kRelative;
+  options.higher_is_better = false;
+  int calls = 0;
+  const Evaluate evaluate = [&](const Plan& candidate, std::string_view) {
+    ++calls;
+    return Evaluation{error_rate(candidate), kItems};
+  };
+  EXPECT_THAT([&] { control(evaluate, options); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("original model"), HasSubstr("absolute limit"))));
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(ControlAccuracy, ExplainsValidationDataThatCanBeReadOnce) {
+  build({4});
+  int calls = 0;
+  const Evaluate evaluate = [&](const Plan&, std::string_view) {
+    return Evaluation{calls++ == 0 ? 1.0 : std::numeric_limits<double>::quiet_NaN(), calls == 1 ? kItems : 0};
+  };
+  EXPECT_THAT(
+      [&] { control(evaluate, {}); },
+      ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("quantized model"), HasSubstr("generator"), HasSubstr("200"))));
+}
+
+TEST_F(ControlAccuracy, AcceptsAFunctionThatReadsNoItems) {
+  build({256});
+  const auto result = control(
+      [&](const Plan& candidate, std::string_view) { return Evaluation{1 - error_rate(candidate), 0}; }, limit(0.05));
+  EXPECT_TRUE(result.met);
+}
+
+TEST_F(ControlAccuracy, WarnsOnceWhereTheNumberOfItemsVaries) {
+  build({4, 4, 4});
+  LogCapture capture;
+  std::int64_t count = 100;
+  control([&](const Plan& candidate, std::string_view) { return Evaluation{1 - error_rate(candidate), count++}; },
+          limit(0.02));
+  const std::string warnings = capture.text(LogLevel::kWarning);
+  EXPECT_THAT(warnings, HasSubstr("101 items were read, but 100"));
+  EXPECT_THAT(warnings, Not(HasSubstr("102")));
+}
+
+TEST_F(ControlAccuracy, WarnsWhereOneItemWeighsMoreThanTheLimit) {
+  build({256});
+  LogCapture capture;
+  control([&](const Plan&, std::string_view) { return Evaluation{0.9, 50}; }, limit(0.01));
+  EXPECT_THAT(capture.text(LogLevel::kWarning), AllOf(HasSubstr("50 items"), HasSubstr("0.02")));
+}
+
+TEST_F(ControlAccuracy, DoesNotTakeASmoothMetricForAShareOfItems) {
+  build({256});
+  LogCapture capture;
+  control([&](const Plan& candidate, std::string_view) { return Evaluation{candidate.empty() ? 1 : 0.9971, 50}; },
+          limit(0.01));
+  EXPECT_EQ(capture.text(LogLevel::kWarning), "");
+}
+
+TEST_F(ControlAccuracy, ReturnsTheBestPlanWhereTheLimitCannotBeMet) {
+  build({256, 4, 256});
+  const Evaluate evaluate = [&](const Plan& candidate, std::string_view name) {
+    return Evaluation{name == "original model" ? 1 : 0.9 - error_rate(candidate), kItems};
+  };
+  const auto [best, report, met] = control(evaluate, limit(0.01));
+  EXPECT_FALSE(met);
+  EXPECT_EQ(report.status, "not met");
+  EXPECT_FALSE(report.minimal);
+  EXPECT_DOUBLE_EQ(*report.drop_reverted, 0.1);
+  EXPECT_DOUBLE_EQ(*report.drop, 0.1);
+  EXPECT_EQ(*report.final_metric, 0.9 - error_rate(best));
+  EXPECT_THAT(report.stopped, HasSubstr("everything reverted"));
+  EXPECT_THAT(advice_for(report), HasSubstr("0.1"));
+}
+
+TEST_F(ControlAccuracy, StopsAtTheNumberOfIterations) {
+  build({4, 4, 4, 4});
+  AccuracyOptions options = limit(0);
+  options.max_num_iterations = 1;
+  const auto [best, report, met] = control(accuracy(), options);
+  EXPECT_THAT(report.evaluations, SizeIs(3));
+  EXPECT_EQ(met, *report.drop <= 0);
+  EXPECT_FALSE(report.minimal);
+  EXPECT_EQ(*report.final_metric, 1 - error_rate(best));
+}
+
+TEST_F(ControlAccuracy, ReturnsTheQuantizedModelForZeroIterations) {
+  build({256, 4});
+  AccuracyOptions options = limit(0.01);
+  options.max_num_iterations = 0;
+  const auto [best, report, met] = control(accuracy(), options);
+  EXPECT_FALSE(met);
+  EXPECT_EQ(best, plan);
+  EXPECT_THAT(report.evaluations, SizeIs(2));
+  EXPECT_THAT(report.stopped, HasSubstr("max_num_iterations is 0"));
+  EXPECT_THAT(advice_for(report), HasSubstr("max_num_iterations"));
+}
+
+TEST_F(ControlAccuracy, KeepsWeightsWhereOnlyActivationsAreReverted) {
+  build({256, 4, 256});
+  AccuracyOptions options = limit(0.02);
+  options.restore_mode = RestoreMode::kActivationsOnly;
+  const auto [best, report, met] = control(accuracy(), options);
+  EXPECT_TRUE(met);
+  EXPECT_THAT(report.reverted, ElementsAre("product1"));
+  EXPECT_EQ(std::ranges::count(best.quantizers, SiteKind::kWeight, &Quantizer::kind), 3);
+  EXPECT_THAT(best.quantizers, SizeIs(5));
+}
+
+TEST_F(ControlAccuracy, HasNothingToRevertInAnEmptyPlan) {
+  build({});
+  const Evaluate evaluate = [](const Plan&, std::string_view name) {
+    return Evaluation{name == "original model" ? 1.0 : 0.5, kItems};
+  };
+  const auto result = control(evaluate, {});
+  EXPECT_FALSE(result.met);
+  EXPECT_THAT(result.report.stopped, HasSubstr("Nothing was quantized"));
+  EXPECT_THAT(advice_for(result.report), HasSubstr("Nothing was quantized"));
+}
+
+TEST_F(ControlAccuracy, LetsAnErrorOfTheFunctionThrough) {
+  build({4, 4});
+  const Evaluate evaluate = [](const Plan&, std::string_view name) -> Evaluation {
+    if (name == "candidate 1") throw std::out_of_range("the user's own");
+    return {name == "original model" ? 1.0 : 0.5, kItems};
+  };
+  EXPECT_THAT([&] { control(evaluate, {}); }, ThrowsMessage<std::out_of_range>("the user's own"));
+}
+
+TEST_F(ControlAccuracy, GivesTheSameReportTwice) {
+  build({8, 256, 4, 6});
+  const auto first = control(accuracy(), limit(0.05));
+  const auto second = control(accuracy(), limit(0.05));
+  EXPECT_EQ(to_json(first.report, false), to_json(second.report, false));
+  EXPECT_EQ(first.plan, second.plan);
+}
+
+TEST_F(ControlAccuracy, TellsEachCandidateInTheLog) {
+  build({256, 4, 256});
+  LogCapture capture;
+  control(accuracy(), limit(0.02));
+  EXPECT_THAT(capture.text(LogLevel::kInfo),
+              AllOf(HasSubstr("original model: metric 1 on 200 items"), HasSubstr("3 groups on 8 samples"),
+                    HasSubstr("candidate 1: metric"), HasSubstr("1 of 3 operations reverted: product1"),
+                    HasSubstr("limit met")));
+}
+
+TEST(AdviceFor, NamesALimitThatTheBestModelMeets) {
+  Report report;
+  report.status = "not met";
+  report.quantized = {"conv"};
+  report.drop = 0.0123456;
+  EXPECT_THAT(advice_for(report), HasSubstr("max_drop 0.01235 "));
+  report.drop = 0.02;
+  EXPECT_THAT(advice_for(report), HasSubstr("max_drop 0.02 "));
+}
+
+}  // namespace
+}  // namespace tightrope

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "accuracy/groups.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/builders.h"
+
+namespace tightrope {
+namespace {
+
+using test::output_quantizer;
+using test::weight_quantizer;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Quantizer activation(const std::string& node, std::vector<std::string> operations, int shared_scale = -1) {
+  Quantizer quantizer = output_quantizer(node, std::move(operations), 0, 1);
+  quantizer.shared_scale = shared_scale;
+  return quantizer;
+}
+
+// x -> conv1 -> conv2; conv1 and side read x; a sum of both convolutions.
+Plan branched_plan() {
+  Plan plan;
+  plan.quantizers = {activation("x", {"conv1", "side"}), weight_quantizer("conv1", {1}), activation("conv1", {"conv2"}),
+                     weight_quantizer("conv2", {1}), weight_quantizer("side", {1})};
+  plan.bias_shifts = {{"conv1", {0.5F}}, {"conv2", {0.25F}}};
+  return plan;
+}
+
+TEST(FormGroups, JoinsTheActivationAndTheWeightOfAnOperation) {
+  Plan plan;
+  plan.quantizers = {activation("x", {"conv"}), weight_quantizer("conv", {1})};
+  const auto groups = form_groups(plan);
+  ASSERT_EQ(groups.size(), 1U);
+  EXPECT_THAT(groups[0].operations, ElementsAre("conv"));
+  EXPECT_THAT(groups[0].quantizers, ElementsAre(0U, 1U));
+}
+
+TEST(FormGroups, JoinsOperationsThatShareAQuantizer) {
+  const auto groups = form_groups(branched_plan());
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_THAT(groups[0].operations, ElementsAre("conv1", "side"));
+  EXPECT_THAT(groups[0].quantizers, ElementsAre(0U, 1U, 4U));
+  EXPECT_THAT(groups[1].operations, ElementsAre("conv2"));
+  EXPECT_THAT(groups[1].quantizers, ElementsAre(2U, 3U));
+}
+
+TEST(FormGroups, JoinsBothInputsOfAnOperation) {
+  Plan plan;
+  plan.quantizers = {activation("a", {"left"}), activation("b", {"right"}), activation("l", {"sum"}),
+                     activation("r", {"right", "sum"})};
+  const auto groups = form_groups(plan);
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_THAT(groups[1].operations, ElementsAre("right", "sum"));
+  EXPECT_THAT(groups[1].quantizers, ElementsAre(1U, 2U, 3U));
+}
+
+TEST(FormGroups, JoinsQuantizersThatShareAScale) {
+  Plan plan;
+  plan.quantizers = {activation("a", {"zeta"}, 7), activation("b", {"beta"}), activation("c", {"alpha"}, 7),
+                     activation("d", {"delta"}, 8)};
+  const auto groups = form_groups(plan);
+  ASSERT_EQ(groups.size(), 3U);
+  EXPECT_THAT(groups[0].operations, ElementsAre("alpha", "zeta"));
+  EXPECT_THAT(groups[0].quantizers, ElementsAre(0U, 2U));
+}
+
+TEST(FormGroups, KeepsQuantizersWithoutOperationsApart) {
+  Plan plan;
+  plan.quantizers = {activation("a", {}), activation("b", {}), activation("c", {"conv"})};
+  const auto groups = form_groups(plan);
+  ASSERT_EQ(groups.size(), 3U);
+  EXPECT_THAT(groups[0].operations, IsEmpty());
+  EXPECT_EQ(price(groups[0]), 0.25);
+  EXPECT_EQ(price(groups[2]), 1);
+}
+
+TEST(FormGroups, FindsNoneInAnEmptyPlan) { EXPECT_THAT(form_groups(Plan{}), IsEmpty()); }
+
+TEST(Without, LeavesOutQuantizersAndBiasShiftsOfRevertedGroups) {
+  const Plan plan = branched_plan();
+  const auto groups = form_groups(plan);
+  const Plan rest = without(plan, groups, {true, false}, RestoreMode::kActivationsAndWeights);
+  EXPECT_THAT(rest.quantizers, ElementsAre(plan.quantizers[2], plan.quantizers[3]));
+  EXPECT_THAT(rest.bias_shifts, ElementsAre(plan.bias_shifts[1]));
+}
+
+TEST(Without, GivesTheEmptyPlanWhereEverythingIsReverted) {
+  const Plan plan = branched_plan();
+  const auto groups = form_groups(plan);
+  EXPECT_TRUE(without(plan, groups, {true, true}, RestoreMode::kActivationsAndWeights).empty());
+  EXPECT_EQ(without(plan, groups, {false, false}, RestoreMode::kActivationsAndWeights), plan);
+}
+
+TEST(Without, KeepsWeightsAndTheirBiasShiftsWhereOnlyActivationsAreReverted) {
+  const Plan plan = branched_plan();
+  const auto groups = form_groups(plan);
+  const Plan rest = without(plan, groups, {true, false}, RestoreMode::kActivationsOnly);
+  EXPECT_THAT(rest.quantizers,
+              ElementsAre(plan.quantizers[1], plan.quantizers[2], plan.quantizers[3], plan.quantizers[4]));
+  EXPECT_EQ(rest.bias_shifts, plan.bias_shifts);
+  EXPECT_THAT(quantized_operations(rest), ElementsAre("conv2"));
+}
+
+}  // namespace
+}  // namespace tightrope

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "accuracy/ranking.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "support/builders.h"
+#include "support/fake_model.h"
+#include "tightrope/error.h"
+
+namespace tightrope {
+namespace {
+
+using test::NetBuilder;
+using test::output_quantizer;
+using test::sample_of;
+using test::weight_quantizer;
+using testing::DoubleNear;
+using testing::ElementsAre;
+using testing::Lt;
+
+Tensor floats(const std::vector<float>& values) {
+  return Tensor::copy_of(std::span(values), {static_cast<std::int64_t>(values.size())});
+}
+Tensor integers(const std::vector<std::int64_t>& values) {
+  return Tensor::copy_of(std::span(values), {static_cast<std::int64_t>(values.size())});
+}
+double error_of(const std::vector<Tensor>& outputs, const std::vector<Tensor>& reference) {
+  return output_error(outputs, reference);
+}
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+TEST(OutputError, IsTheSquaredErrorOverTheSquaredNorm) {
+  EXPECT_DOUBLE_EQ(error_of({floats({3, 4.5F})}, {floats({3, 4})}), 0.25 / 25);
+}
+
+TEST(OutputError, IsTheMeanOverOutputs) {
+  EXPECT_DOUBLE_EQ(error_of({floats({2, 1}), floats({1})}, {floats({2, 0}), floats({1})}), 0.125);
+}
+
+TEST(OutputError, IsCappedAtOne) { EXPECT_EQ(error_of({floats({100})}, {floats({1})}), 1); }
+
+TEST(OutputError, OfAZeroOutputIsZeroWithoutAnErrorAndOneWithOne) {
+  EXPECT_EQ(error_of({floats({0, 0})}, {floats({0, 0})}), 0);
+  EXPECT_EQ(error_of({floats({0, 1e-3F})}, {floats({0, 0})}), 1);
+  EXPECT_EQ(error_of({floats({})}, {floats({})}), 0);
+}
+
+TEST(OutputError, OfNanOrInfinityIsOne) {
+  EXPECT_EQ(error_of({floats({1, kNan}), floats({1})}, {floats({1, 1}), floats({1})}), 1);
+  EXPECT_EQ(error_of({floats({1, -kInfinity}), floats({1})}, {floats({1, 1}), floats({1})}), 1);
+  EXPECT_EQ(error_of({floats({1, 0})}, {floats({1, -kInfinity})}), 1);
+}
+
+TEST(OutputError, CountsEqualInfinitiesOfTheOriginalAsNoError) {
+  EXPECT_DOUBLE_EQ(error_of({floats({-kInfinity, kNan, 2, 1})}, {floats({-kInfinity, kNan, 2, 0})}), 0.25);
+}
+
+TEST(OutputError, OfDifferentShapesIsOne) { EXPECT_EQ(error_of({floats({1, 2})}, {floats({1})}), 1); }
+
+TEST(OutputError, LeavesOutIntegersUnlessThereIsNothingElse) {
+  EXPECT_EQ(error_of({floats({1}), integers({1})}, {floats({1}), integers({2})}), 0);
+  EXPECT_EQ(error_of({integers({1, 2, 3, 4})}, {integers({1, 2, 3, 5})}), 0.25);
+}
+
+TEST(OutputError, ReadsDoublesAndHalves) {
+  const Tensor reference = floats({3, 4});
+  const Tensor output = floats({3, 4.5F});
+  for (const ElementType type : {ElementType::kF64, ElementType::kF16, ElementType::kBF16}) {
+    EXPECT_DOUBLE_EQ(error_of({output.cast(type)}, {reference.cast(type)}), 0.01) << name_of(type);
+  }
+}
+
+// Three products by 2; the middle one is quantized so coarsely that it hurts.
+struct Chain {
+  std::unique_ptr<test::FakeModel> model;
+  Plan plan;
+};
+Chain chain() {
+  NetBuilder net;
+  ValueId x = net.input("x", {-1, 2});
+  for (const std::string name : {"first", "second", "third"}) x = net.matmul(name, x, {2, 0, 0, 2}, 2, 2);
+  Chain result{net.build({x}), {}};
+  result.plan.quantizers = {output_quantizer("x", {"first"}, -2, 2),         weight_quantizer("first", {2, 2}),
+                            output_quantizer("first", {"second"}, -4, 4, 4), weight_quantizer("second", {2, 2}),
+                            output_quantizer("second", {"third"}, -8, 8),    weight_quantizer("third", {2, 2})};
+  result.plan.bias_shifts = {{"second", {0.25F, 0}}};
+  return result;
+}
+
+std::vector<Sample> samples() {
+  return {sample_of({1, -0.3F}, {1, 2}), sample_of({0.7F, 0.2F, -1.1F, 0.9F}, {2, 2}),
+          sample_of({0.5F, 1.9F}, {1, 2}, "x")};
+}
+
+TEST(RankGroups, GivesTheLargestScoreToTheCulprit) {
+  const auto [model, plan] = chain();
+  const auto groups = form_groups(plan);
+  const auto scores = rank_groups(*model, plan, groups, samples(), {}, RestoreMode::kActivationsAndWeights);
+  ASSERT_EQ(scores.size(), 3U);
+  EXPECT_GT(scores[1], 0.01);
+  EXPECT_THAT(scores[0], Lt(1e-3));
+  EXPECT_THAT(scores[2], Lt(1e-3));
+}
+
+TEST(RankGroups, IsTheMeanOfTheErrorsOfTheSamples) {
+  const auto [model, plan] = chain();
+  const auto groups = form_groups(plan);
+  Plan only_second;
+  only_second.quantizers = {plan.quantizers[2], plan.quantizers[3]};
+  only_second.bias_shifts = plan.bias_shifts;
+  const auto original = model->compile();
+  const auto quantized = model->apply(only_second)->compile();
+  double expected = 0;
+  for (const Sample& sample : samples()) expected += output_error(quantized->run(sample), original->run(sample)) / 3;
+  const auto scores = rank_groups(*model, plan, groups, samples(), {}, RestoreMode::kActivationsAndWeights);
+  EXPECT_DOUBLE_EQ(scores[1], expected);
+}
+
+TEST(RankGroups, RunsTheOriginalOnce) {
+  const auto [model, plan] = chain();
+  rank_groups(*model, plan, form_groups(plan), samples(), {.device = "GPU", .precision = "bf16"},
+              RestoreMode::kActivationsAndWeights);
+  EXPECT_EQ(model->usage().compiled, 4);
+  EXPECT_EQ(model->usage().run, 4 * 3);
+  EXPECT_TRUE(model->usage().options.throughput);
+  EXPECT_EQ(model->usage().options.device, "GPU");
+  EXPECT_EQ(model->usage().options.precision, "bf16");
+}
+
+TEST(RankGroups, ScoresActivationsAloneWhereWeightsStay) {
+  auto [model, plan] = chain();
+  plan.quantizers[5].range = {{-1, -1}, {1, 1}, 255};  // a weight that loses half of its size
+  const auto groups = form_groups(plan);
+  const auto both = rank_groups(*model, plan, groups, samples(), {}, RestoreMode::kActivationsAndWeights);
+  const auto activations = rank_groups(*model, plan, groups, samples(), {}, RestoreMode::kActivationsOnly);
+  EXPECT_NEAR(both[2], 0.25, 1e-3);
+  EXPECT_THAT(activations[2], Lt(1e-3));
+  EXPECT_GT(activations[1], 0.01);
+}
+
+TEST(RankGroups, ScoresOneWhereAGroupBreaksTheNumbers) {
+  NetBuilder net;
+  const ValueId x = net.input("x", {-1, 2});
+  const auto model = net.build({net.map("log", "Log", x, [](float value) { return std::log(value); })});
+  Plan plan;
+  plan.quantizers = {output_quantizer("x", {}, 0, 100)};  // small values become zero
+  const std::vector<Sample> small = {sample_of({0.1F, 50}, {1, 2})};
+  EXPECT_THAT(rank_groups(*model, plan, form_groups(plan), small, {}, RestoreMode::kActivationsAndWeights),
+              ElementsAre(1));
+}
+
+TEST(RankGroups, ComparesIntegersWhereTheModelGivesNothingElse) {
+  NetBuilder net;
+  const ValueId x = net.input("x", {-1, 3});
+  const auto model = net.build({net.argmax("class", x)});
+  Plan plan;
+  plan.quantizers = {output_quantizer("x", {}, 0, 1, 2)};
+  const std::vector<Sample> items = {sample_of({0, 0.6F, 0.9F, 0.1F, 0.8F, 0.2F}, {2, 3})};
+  EXPECT_THAT(rank_groups(*model, plan, form_groups(plan), items, {}, RestoreMode::kActivationsAndWeights),
+              ElementsAre(DoubleNear(0.5, 0)));
+}
+
+TEST(RankGroups, ReportsProgressAfterEachInferenceOfTheReferenceAndOfEachGroup) {
+  const auto [model, plan] = chain();
+  std::vector<std::size_t> done;
+  const auto previous = set_progress_sink([&](std::string_view stage, std::size_t count, std::size_t total) {
+    EXPECT_EQ(stage, "ranking");
+    EXPECT_EQ(total, 4 * samples().size());
+    done.push_back(count);
+  });
+  rank_groups(*model, plan, form_groups(plan), samples(), {}, RestoreMode::kActivationsAndWeights);
+  set_progress_sink(previous);
+  std::vector<std::size_t> expected(4 * samples().size());
+  std::iota(expected.begin(), expected.end(), std::size_t{1});
+  EXPECT_EQ(done, expected);
+}
+
+TEST(RankGroups, NeedsSamples) {
+  const auto [model, plan] = chain();
+  EXPECT_THROW(rank_groups(*model, plan, form_groups(plan), {}, {}, RestoreMode::kActivationsAndWeights),
+               InvalidArgument);
+}
+
+}  // namespace
+}  // namespace tightrope

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tightrope/options.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tightrope/error.h"
+
+namespace tightrope {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+template <typename Exception, typename Function>
+std::string message_of(Function&& function) {
+  try {
+    function();
+  } catch (const Exception& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    return std::string("another exception: ") + error.what();
+  }
+  return "no exception";
+}
+
+std::string unsupported(const std::string& json) {
+  return message_of<Unsupported>([&] { quantize_options_from_json(json); });
+}
+std::string invalid(const std::string& json) {
+  return message_of<InvalidArgument>([&] { quantize_options_from_json(json); });
+}
+std::string advanced(const std::string& fields) { return R"({"advanced_parameters": {)" + fields + "}}"; }
+
+TEST(QuantizeOptions, AnEmptyObjectGivesTheDefaults) {
+  const QuantizeOptions options = quantize_options_from_json("{}");
+  EXPECT_FALSE(options.preset);
+  EXPECT_EQ(options.target_device, TargetDevice::kAny);
+  EXPECT_EQ(options.subset_size, 300);
+  EXPECT_FALSE(options.overflow_fix);
+  EXPECT_TRUE(options.bias_correction);
+  EXPECT_TRUE(options.ignored_scope.validate);
+  EXPECT_FALSE(options.activation_range.min_aggregator);
+}
+
+TEST(QuantizeOptions, NullMeansTheDefault) {
+  const QuantizeOptions options = quantize_options_from_json(
+      R"({"mode": null, "preset": null, "model_type": null, "ignored_scope": null, "advanced_parameters": null})");
+  EXPECT_FALSE(options.preset);
+}
+
+TEST(QuantizeOptions, EveryDefaultOfThePythonInterfaceIsAccepted) {
+  const QuantizeOptions options = quantize_options_from_json(R"({
+    "mode": null, "preset": null, "target_device": "ANY", "subset_size": 300, "fast_bias_correction": true,
+    "model_type": null, "ignored_scope": {"names": [], "patterns": [], "types": [], "subgraphs": [], "validate": true},
+    "advanced_parameters": {
+      "overflow_fix": null, "quantize_outputs": false, "inplace_statistics": true, "disable_channel_alignment": true,
+      "disable_bias_correction": false, "batchwise_statistics": null, "activations_quantization_params": null,
+      "weights_quantization_params": null, "quantizer_propagation_rule": "3",
+      "activations_range_estimator_params": {
+        "min": {"statistics_type": null, "aggregator_type": null, "clipping_value": null, "quantile_outlier_prob": 0.0001},
+        "max": {"statistics_type": null, "aggregator_type": null, "clipping_value": null, "quantile_outlier_prob": 0.0001}},
+      "weights_range_estimator_params": {"min": {}, "max": {}},
+      "bias_correction_params": {"apply_for_all_nodes": false, "threshold": null},
+      "smooth_quant_alphas": {"convolution": -1, "matmul": 0.95}, "smooth_quant_alpha": null, "backend_params": {}}})");
+  EXPECT_EQ(options.subset_size, 300);
+}
+
+TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
+  const QuantizeOptions options = quantize_options_from_json(R"({
+    "preset": "mixed", "target_device": "NPU", "subset_size": 17,
+    "ignored_scope": {"names": ["a", "b"], "patterns": ["c.*"], "types": ["Multiply"], "validate": false,
+                      "subgraphs": [{"inputs": ["i"], "outputs": ["o", "p"]}]},
+    "advanced_parameters": {"overflow_fix": "disable", "disable_bias_correction": true, "batchwise_statistics": true,
+      "quantizer_propagation_rule": 3, "smooth_quant_alpha": -1,
+      "activations_range_estimator_params": {"min": {"statistics_type": "min", "aggregator_type": "min"},
+                                             "max": {"statistics_type": "max", "aggregator_type": "max"}},
+      "weights_range_estimator_params": {"min": {"statistics_type": "min", "aggregator_type": "min"},
+                                         "max": {"statistics_type": "max", "aggregator_type": "max"}}}})");
+  EXPECT_EQ(options.preset, Preset::kMixed);
+  EXPECT_EQ(options.target_device, TargetDevice::kNpu);
+  EXPECT_EQ(options.subset_size, 17);
+  EXPECT_THAT(options.ignored_scope.names, ElementsAre("a", "b"));
+  EXPECT_THAT(options.ignored_scope.patterns, ElementsAre("c.*"));
+  EXPECT_THAT(options.ignored_scope.types, ElementsAre("Multiply"));
+  ASSERT_EQ(options.ignored_scope.subgraphs.size(), 1u);
+  EXPECT_THAT(options.ignored_scope.subgraphs[0].outputs, ElementsAre("o", "p"));
+  EXPECT_FALSE(options.ignored_scope.validate);
+  EXPECT_EQ(options.overflow_fix, OverflowFix::kDisable);
+  EXPECT_FALSE(options.bias_correction);
+  EXPECT_EQ(options.activation_range.min_aggregator, Aggregator::kMin);
+  EXPECT_EQ(options.activation_range.max_aggregator, Aggregator::kMax);
+}
+
+TEST(QuantizeOptions, AnUnknownKeyNamesTheNearestKnownOne) {
+  EXPECT_THAT(invalid(R"({"subset_sice": 3})"),
+              AllOf(HasSubstr("'subset_sice'"), HasSubstr("did you mean 'subset_size'")));
+  EXPECT_THAT(invalid(R"({"ignored_scope": {"name": []}})"), HasSubstr("did you mean 'ignored_scope.names'"));
+  EXPECT_THAT(invalid(advanced(R"("overflow": null)")), HasSubstr("did you mean 'advanced_parameters.overflow_fix'"));
+}
+
+TEST(QuantizeOptions, AWrongValueNamesTheOptionTheValueAndWhatIsNeeded) {
+  EXPECT_THAT(invalid(R"({"preset": "fast"})"),
+              AllOf(HasSubstr("'preset' is 'fast'"), HasSubstr("'performance' or 'mixed'")));
+  EXPECT_THAT(invalid(R"({"preset": 3})"), HasSubstr("'preset' is '3'"));
+  EXPECT_THAT(invalid(R"({"subset_size": 2.5})"), HasSubstr("whole number"));
+  EXPECT_THAT(invalid(R"({"subset_size": true})"), HasSubstr("whole number"));
+  EXPECT_THAT(invalid(R"({"subset_size": 18446744073709551615})"), HasSubstr("whole number"));
+  EXPECT_THAT(invalid(R"({"fast_bias_correction": 1})"), HasSubstr("true or false"));
+  EXPECT_THAT(invalid(R"({"ignored_scope": {"names": "conv"}})"), HasSubstr("'ignored_scope.names'"));
+  EXPECT_THAT(invalid(R"({"ignored_scope": {"names": [1]}})"), HasSubstr("list of texts"));
+  EXPECT_THAT(invalid(R"({"ignored_scope": {"subgraphs": [3]}})"), HasSubstr("ignored_scope.subgraphs[0]"));
+  EXPECT_THAT(invalid(R"({"ignored_scope": []})"), HasSubstr("'ignored_scope'"));
+  EXPECT_THAT(invalid(R"({"mode": "int4"})"), HasSubstr("'mode' is 'int4'"));
+  EXPECT_THAT(invalid("[]"), HasSubstr("named values are needed"));
+  EXPECT_THAT(invalid("{"), HasSubstr("not valid JSON"));
+}
+
+TEST(QuantizeOptions, ASubsetSizeBelowOneIsRefused) {
+  EXPECT_THAT(invalid(R"({"subset_size": 0})"), HasSubstr("'subset_size' is 0; at least 1 is needed"));
+  EXPECT_THAT(invalid(R"({"subset_size": -5})"), HasSubstr("-5"));
+}
+
+TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
+  EXPECT_THAT(unsupported(R"({"mode": "fp8_e4m3"})"), AllOf(HasSubstr("'mode' = 'fp8_e4m3'"), HasSubstr("works")));
+  EXPECT_THAT(unsupported(R"({"target_device": "CPU_SPR"})"), AllOf(HasSubstr("'CPU_SPR'"), HasSubstr("'CPU' works")));
+  EXPECT_THAT(unsupported(R"({"fast_bias_correction": false})"), HasSubstr("'fast_bias_correction' = 'false'"));
+  EXPECT_THAT(unsupported(R"({"model_type": "transformer"})"), HasSubstr("'model_type' = 'transformer'"));
+  EXPECT_THAT(unsupported(advanced(R"("quantize_outputs": true)")), HasSubstr("advanced_parameters.quantize_outputs"));
+  EXPECT_THAT(unsupported(advanced(R"("inplace_statistics": false)")), HasSubstr("inplace_statistics"));
+  EXPECT_THAT(unsupported(advanced(R"("disable_channel_alignment": false)")), HasSubstr("disable_channel_alignment"));
+  EXPECT_THAT(unsupported(advanced(R"("quantizer_propagation_rule": "1")")), HasSubstr("MERGE_ALL_IN_ONE"));
+  EXPECT_THAT(unsupported(advanced(R"("activations_quantization_params": {"num_bits": 4})")),
+              HasSubstr("activations_quantization_params"));
+  EXPECT_THAT(unsupported(advanced(R"("weights_quantization_params": {"per_channel": false})")),
+              HasSubstr("weights_quantization_params"));
+  EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"apply_for_all_nodes": true})")),
+              HasSubstr("apply_for_all_nodes"));
+  EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"threshold": 2})")), HasSubstr("threshold"));
+  EXPECT_THAT(unsupported(advanced(R"("smooth_quant_alphas": {"matmul": 0.5})")),
+              HasSubstr("smooth_quant_alphas.matmul"));
+  EXPECT_THAT(unsupported(advanced(R"("smooth_quant_alpha": 0.5)")), HasSubstr("smooth_quant_alpha"));
+  EXPECT_THAT(unsupported(advanced(R"("backend_params": {"compress_weights": false})")), HasSubstr("backend_params"));
+}
+
+TEST(QuantizeOptions, RangeEstimatorsBeyondMinimumAndMaximumAreUnsupported) {
+  const auto estimator = [](const std::string& which, const std::string& end, const std::string& fields) {
+    return advanced("\"" + which + "_range_estimator_params\": {\"" + end + "\": {" + fields + "}}");
+  };
+  EXPECT_THAT(unsupported(estimator("activations", "min", R"("aggregator_type": "median")")),
+              AllOf(HasSubstr("activations_range_estimator_params.min.aggregator_type"), HasSubstr("'median'")));
+  EXPECT_THAT(unsupported(estimator("activations", "max", R"("statistics_type": "quantile")")),
+              HasSubstr("'quantile'"));
+  EXPECT_THAT(unsupported(estimator("activations", "min", R"("statistics_type": "max")")), HasSubstr("'min' works"));
+  EXPECT_THAT(unsupported(estimator("activations", "max", R"("clipping_value": 6)")), HasSubstr("clipping_value"));
+  EXPECT_THAT(unsupported(estimator("weights", "max", R"("aggregator_type": "mean")")),
+              HasSubstr("weights_range_estimator_params.max.aggregator_type"));
+  EXPECT_THAT(invalid(estimator("activations", "max", R"("aggregator_type": "mode")")), HasSubstr("'mode'"));
+}
+
+TEST(QuantizeOptions, TheLargestMagnitudeIsAMaximumForSymmetricQuantizersOnly) {
+  const std::string range =
+      R"("advanced_parameters": {"activations_range_estimator_params": {"max": {"statistics_type": "abs_max"}}})";
+  EXPECT_NO_THROW(quantize_options_from_json("{" + range + "}"));
+  EXPECT_THAT(unsupported(R"({"preset": "mixed", )" + range + "}"), HasSubstr("'abs_max'"));
+}
+
+TEST(QuantizeOptions, StatisticsOverBatchesNeedMinimumAndMaximumAsAggregators) {
+  EXPECT_NO_THROW(quantize_options_from_json(advanced(R"("batchwise_statistics": true)")));
+  EXPECT_THAT(unsupported(advanced(R"("batchwise_statistics": true, "activations_range_estimator_params":
+                {"min": {"aggregator_type": "min"}, "max": {"aggregator_type": "mean"}})")),
+              HasSubstr("batchwise_statistics"));
+  EXPECT_NO_THROW(quantize_options_from_json(advanced(R"("batchwise_statistics": false)")));
+}
+
+TEST(AccuracyOptions, AnEmptyObjectGivesTheDefaults) {
+  const AccuracyOptions options = accuracy_options_from_json("{}");
+  EXPECT_EQ(options.max_drop, 0.01);
+  EXPECT_EQ(options.drop_type, DropType::kAbsolute);
+  EXPECT_TRUE(options.higher_is_better);
+  EXPECT_EQ(options.max_num_iterations, std::numeric_limits<std::int64_t>::max());
+  EXPECT_FALSE(options.ranking_subset_size);
+  EXPECT_EQ(options.validation_device, "CPU");
+  EXPECT_EQ(options.validation_precision, "f32");
+}
+
+TEST(AccuracyOptions, EveryOptionIsRead) {
+  const AccuracyOptions options = accuracy_options_from_json(R"({
+    "max_drop": 0.5, "drop_type": "relative", "higher_is_better": false, "validation_device": "GPU",
+    "validation_precision": "bf16", "advanced_accuracy_restorer_parameters": {
+      "max_num_iterations": 9223372036854775807, "tune_hyperparams": false, "ranking_subset_size": 12,
+      "num_ranking_workers": 4, "intermediate_model_dir": "somewhere", "restore_mode": "only_activations"}})");
+  EXPECT_EQ(options.max_drop, 0.5);
+  EXPECT_EQ(options.drop_type, DropType::kRelative);
+  EXPECT_FALSE(options.higher_is_better);
+  EXPECT_EQ(options.validation_device, "GPU");
+  EXPECT_EQ(options.validation_precision, "bf16");
+  EXPECT_EQ(options.max_num_iterations, std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(options.ranking_subset_size, 12);
+  EXPECT_EQ(options.intermediate_model_dir, "somewhere");
+  EXPECT_EQ(options.restore_mode, RestoreMode::kActivationsOnly);
+}
+
+TEST(AccuracyOptions, ALimitThatIsNegativeOrNotFiniteIsRefused) {
+  for (const char* value : {"-0.1", "NaN", "Infinity", "-Infinity", "\"nan\""}) {
+    EXPECT_THAT(
+        message_of<InvalidArgument>([&] { accuracy_options_from_json(std::string(R"({"max_drop": )") + value + "}"); }),
+        HasSubstr("option 'max_drop' is "))
+        << value;
+  }
+  EXPECT_NO_THROW(accuracy_options_from_json(R"({"max_drop": 0})"));
+}
+
+TEST(AccuracyOptions, NamesThatLookLikeNumbersStayText) {
+  const QuantizeOptions options =
+      quantize_options_from_json(R"({"ignored_scope": {"names": ["NaN", "\"Infinity\\"]}})");
+  EXPECT_THAT(options.ignored_scope.names, ElementsAre("NaN", "\"Infinity\\"));
+}
+
+TEST(AccuracyOptions, CountsOutOfRangeAreRefused) {
+  const auto restorer = [](const std::string& fields) {
+    return message_of<InvalidArgument>(
+        [&] { accuracy_options_from_json(R"({"advanced_accuracy_restorer_parameters": {)" + fields + "}}"); });
+  };
+  EXPECT_THAT(restorer(R"("ranking_subset_size": 0)"), HasSubstr("'ranking_subset_size' is 0"));
+  EXPECT_THAT(restorer(R"("max_num_iterations": -1)"), HasSubstr("'max_num_iterations' is -1"));
+  EXPECT_THAT(restorer(R"("restore_mode": "all")"), HasSubstr("only_activations"));
+}
+
+TEST(AccuracyOptions, TuningOfParametersIsUnsupported) {
+  EXPECT_THAT(message_of<Unsupported>([] {
+                accuracy_options_from_json(R"({"advanced_accuracy_restorer_parameters": {"tune_hyperparams": true}})");
+              }),
+              HasSubstr("tune_hyperparams"));
+}
+
+TEST(AccuracyOptions, ALimitSetInCodeIsCheckedToo) {
+  AccuracyOptions options;
+  options.max_drop = std::nan("");
+  EXPECT_THROW(check(options), InvalidArgument);
+  QuantizeOptions quantize;
+  quantize.subset_size = 0;
+  EXPECT_THROW(check(quantize), InvalidArgument);
+}
+
+}  // namespace
+}  // namespace tightrope

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tightrope/quantize.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <utility>
+
+#include "support/builders.h"
+#include "support/fake_model.h"
+#include "tightrope/error.h"
+
+namespace tightrope {
+namespace {
+
+using test::FakeModel;
+using test::LogCapture;
+using test::NetBuilder;
+using test::sample_of;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using testing::ThrowsMessage;
+
+std::vector<float> waves(std::size_t count, float phase) {
+  std::vector<float> values(count);
+  for (std::size_t i = 0; i < count; ++i) values[i] = std::sin(phase + 1.7F * static_cast<float>(i));
+  return values;
+}
+
+// x [?,3,4] -> conv1 (3 to 4 channels) -> relu -> conv2 (4 to 2) -> flat [?,8] -> fc [?,5].
+std::unique_ptr<FakeModel> network() {
+  NetBuilder net;
+  const ValueId x = net.input("x", {-1, 3, 4});
+  const ValueId relu = net.relu("relu", net.convolution("conv1", x, waves(12, 0), 3, 4));
+  const ValueId conv2 = net.convolution("conv2", relu, waves(8, 1), 4, 2);
+  return net.build({net.matmul("fc", net.reshape("flat", conv2, {-1, 8}), waves(40, 2), 8, 5)});
+}
+
+std::vector<Sample> samples(std::size_t count) {
+  std::vector<Sample> result;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto values = waves(12, 3 + static_cast<float>(i));
+    for (float& value : values) value += 0.5F;
+    result.push_back(sample_of(values, {1, 3, 4}));
+  }
+  return result;
+}
+
+std::vector<std::vector<float>> outputs_of(const Model& model, const std::vector<Sample>& data) {
+  const auto session = model.compile();
+  std::vector<std::vector<float>> outputs;
+  for (const Sample& sample : data) outputs.push_back(session->run(sample)[0].to_floats());
+  return outputs;
+}
+
+// The mean over items of the outputs' distance from those of the float model, below zero: higher is better.
+class Fidelity {
+ public:
+  Fidelity(const Model& model, const std::vector<Sample>& data) : targets_(outputs_of(model, data)) {}
+
+  Validation operator()(Session& session, const Dataset& data) const {
+    double sum = 0;
+    std::size_t item = 0;
+    for (auto read = data.read(); const auto sample = read(); ++item) {
+      const auto found = session.run(*sample)[0].to_floats();
+      for (std::size_t i = 0; i < found.size(); ++i) sum -= std::abs(found[i] - targets_[item][i]);
+    }
+    return sum / static_cast<double>(item);
+  }
+
+ private:
+  std::vector<std::vector<float>> targets_;
+};
+
+AccuracyOptions limit(double max_drop) {
+  AccuracyOptions options;
+  options.max_drop = max_drop;
+  return options;
+}
+
+TEST(Quantize, TellsTheWholeStory) {
+  const auto model = network();
+  const auto data = dataset_of(samples(10));
+  LogCapture log;
+  const QuantizationResult result = quantize(*model, *data);
+  EXPECT_THAT(result.report.quantized, ElementsAre("conv1", "conv2", "fc"));
+  EXPECT_EQ(result.report.status, "quantized");
+  EXPECT_EQ(result.report.framework, "fake");
+  EXPECT_EQ(result.report.calibration_items, 10);
+  EXPECT_THAT(result.report.evaluations, IsEmpty());
+  std::vector<std::string> stages;
+  for (const StageRecord& stage : result.report.stages) stages.push_back(stage.name);
+  EXPECT_THAT(stages, ElementsAre("placement", "calibration", "ranges", "bias correction", "writing"));
+  EXPECT_THAT(result.plan.quantizers, SizeIs(6));
+  for (const Quantizer& quantizer : result.plan.quantizers) {
+    EXPECT_THAT(quantizer.range.low, Not(IsEmpty())) << quantizer.node;
+    EXPECT_EQ(quantizer.half_range, quantizer.kind == SiteKind::kWeight && quantizer.node == "conv1");
+  }
+  EXPECT_EQ(dynamic_cast<const FakeModel&>(*result.model).plan(), result.plan);
+  EXPECT_THAT(log.text(LogLevel::kInfo),
+              HasSubstr("3 operations run in 8 bits, with 6 quantizers calibrated on 10 items"));
+}
+
+TEST(Quantize, StaysCloseToTheFloatModel) {
+  const auto model = network();
+  const auto data = samples(10);
+  const auto exact = outputs_of(*model, data);
+  const auto found = outputs_of(*quantize(*model, *dataset_of(data)).model, data);
+  double error = 0;
+  double size = 0;
+  for (std::size_t item = 0; item < exact.size(); ++item) {
+    for (std::size_t i = 0; i < exact[item].size(); ++i) {
+      error += std::pow(exact[item][i] - found[item][i], 2);
+      size += std::pow(exact[item][i], 2);
+    }
+  }
+  EXPECT_LT(std::sqrt(error / size), 0.05);
+  EXPECT_GT(error, 0);
+  EXPECT_EQ(outputs_of(*model, data), exact) << "the model itself is untouched";
+  EXPECT_TRUE(model->plan().empty());
+}
+
+TEST(Quantize, CorrectsTheMeanOfEveryConvolution) {
+  const auto model = network();
+  const auto data = dataset_of(samples(10));
+  QuantizeOptions options;
+  options.overflow_fix = OverflowFix::kDisable;  // half a range puts the largest weight halfway between two levels
+  const Plan plan = quantize(*model, *data, options).plan;
+  ASSERT_THAT(plan.bias_shifts, SizeIs(2));
+  EXPECT_EQ(plan.bias_shifts[0].node, "conv1");
+  EXPECT_THAT(plan.bias_shifts[0].shift, SizeIs(4));
+  EXPECT_EQ(plan.bias_shifts[1].node, "conv2");
+  EXPECT_THAT(plan.bias_shifts[1].shift, SizeIs(2));
+  // With the weights of conv1 alone in 8 bits, its mean output is that of the float model again.
+  Plan alone;
+  alone.bias_shifts = {plan.bias_shifts[0]};
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.kind == SiteKind::kWeight && quantizer.node == "conv1") alone.quantizers.push_back(quantizer);
+  }
+  const auto mean_of = [&](const Model& candidate) {
+    const Graph& graph = candidate.graph();
+    const std::vector<Probe> probes = {{graph.node(graph.find("conv1")).outputs[0], Probe::Reduction::kMean, {1}}};
+    const auto session = candidate.compile({}, probes);
+    std::vector<double> mean(4, 0);
+    for (const Sample& sample : samples(10)) {
+      const auto found = session->run(sample)[0].to_floats();
+      for (std::size_t i = 0; i < 4; ++i) mean[i] += found[i] / 10;
+    }
+    return mean;
+  };
+  const auto exact = mean_of(*model);
+  const auto corrected = mean_of(*model->apply(alone));
+  alone.bias_shifts.clear();
+  const auto uncorrected = mean_of(*model->apply(alone));
+  double before = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(corrected[i], exact[i], 1e-6);
+    before = std::max(before, std::abs(uncorrected[i] - exact[i]));
+  }
+  EXPECT_GT(before, 1e-4);
+
+  options.bias_correction = false;
+  EXPECT_THAT(quantize(*model, *data, options).plan.bias_shifts, IsEmpty());
+}
+
+TEST(Quantize, ReadsTheSubsetOnly) {
+  QuantizeOptions options;
+  options.subset_size = 4;
+  const auto model = network();
+  EXPECT_EQ(quantize(*model, *dataset_of(samples(10)), options).report.calibration_items, 4);
+  EXPECT_EQ(model->usage().run, 4);
+}
+
+TEST(Quantize, HonoursItsOptions) {
+  const auto model = network();
+  const auto data = dataset_of(samples(3));
+  QuantizeOptions options;
+  options.preset = Preset::kMixed;
+  options.overflow_fix = OverflowFix::kDisable;
+  options.ignored_scope.names = {"conv2"};
+  options.activation_range = {Aggregator::kMean, Aggregator::kMean};
+  const QuantizationResult result = quantize(*model, *data, options);
+  EXPECT_THAT(result.report.quantized, ElementsAre("conv1", "fc"));
+  for (const Quantizer& quantizer : result.plan.quantizers) {
+    EXPECT_FALSE(quantizer.half_range);
+    EXPECT_EQ(quantizer.config.mode, quantizer.kind == SiteKind::kWeight ? Mode::kSymmetric : Mode::kAsymmetric);
+  }
+  options.activation_range = {};
+  const QuantizationResult widest = quantize(*model, *data, options);
+  EXPECT_LT(result.plan.quantizers[0].range.high[0], widest.plan.quantizers[0].range.high[0])
+      << "a mean of maxima is less";
+  options.subset_size = 0;
+  EXPECT_THROW(quantize(*model, *data, options), InvalidArgument);
+}
+
+TEST(Quantize, SharesOneRangeAmongTheInputsOfAConcatenation) {
+  NetBuilder net;
+  const ValueId x = net.input("x", {-1, 2});
+  const ValueId y = net.input("y", {-1, 2});
+  const auto model = net.build({net.matmul("fc", net.concat("joined", {x, y}, 1), waves(8, 0), 4, 2)});
+  Sample sample = sample_of({1, -2}, {1, 2}, "x");
+  sample.inputs.push_back(sample_of({2.54F, 1}, {1, 2}, "y").inputs[0]);
+  const Plan plan = quantize(*model, *dataset_of({sample})).plan;
+  ASSERT_THAT(plan.quantizers, SizeIs(3));
+  EXPECT_EQ(plan.quantizers[0].range, plan.quantizers[1].range);
+  EXPECT_NEAR(plan.quantizers[0].range.low[0], -2.56F, 1e-6F);
+  EXPECT_NEAR(plan.quantizers[0].range.high[0], 2.54F, 1e-6F);
+}
+
+TEST(Quantize, LeavesInFloatingPointWhatHasNoBounds) {
+  NetBuilder net;
+  const ValueId x = net.input("x", {-1, 2});
+  const ValueId logarithm = net.map("log", "Log", x, [](float value) { return std::log(value); });
+  const ValueId masked = net.matmul("masked", logarithm, waves(4, 0), 2, 2);
+  const auto model = net.build({masked, net.matmul("fc", x, waves(4, 1), 2, 2)});
+  LogCapture log;
+  const auto result = quantize(*model, *dataset_of({sample_of({0, 2}, {1, 2})}));
+  EXPECT_THAT(result.report.quantized, ElementsAre("fc"));
+  for (const Quantizer& quantizer : result.plan.quantizers) EXPECT_NE(quantizer.node, "masked") << "nor its weight";
+  EXPECT_THAT(log.text(LogLevel::kWarning), AllOf(HasSubstr("'log'"), HasSubstr("masked stays in floating point")));
+}
+
+TEST(Quantize, KeepsTheReportInTheModel) {
+  const QuantizationResult result = quantize(*network(), *dataset_of(samples(3)));
+  const std::string note = result.model->note(std::string(kReportNote));
+  EXPECT_EQ(report_from_json(note).quantized, result.report.quantized);
+  EXPECT_EQ(note, to_json(report_from_json(note), false)) << "no times";
+}
+
+TEST(Quantize, RefusesDataAndModelsThatDoNotFit) {
+  const auto model = network();
+  EXPECT_THAT([&] { quantize(*model, *dataset_of({})); }, ThrowsMessage<InvalidArgument>(HasSubstr("no items")));
+  auto values = waves(12, 0);
+  values[5] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT([&] { quantize(*model, *dataset_of({sample_of(values, {1, 3, 4})})); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("NaN"), HasSubstr("node '"))));
+  NetBuilder net;
+  const auto nothing = net.build({net.relu("relu", net.input("x", {-1, 2}))});
+  EXPECT_THROW(quantize(*nothing, *dataset_of({sample_of({1, 2}, {1, 2})})), QuantizationError);
+  NetBuilder broken;
+  const ValueId x = broken.input("x", {-1, 2});
+  const auto poisoned = broken.build({broken.matmul("fc", x, {1, 2, std::numeric_limits<float>::infinity(), 1}, 2, 2)});
+  EXPECT_THAT([&] { quantize(*poisoned, *dataset_of({sample_of({1, 2}, {1, 2})})); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("node 'fc'"), HasSubstr("not finite"))));
+}
+
+TEST(Quantize, GivesTheSameFromThePlanAsText) {
+  const auto model = network();
+  const auto data = samples(6);
+  const QuantizationResult result = quantize(*model, *dataset_of(data));
+  const Plan read = plan_from_json(to_json(result.plan));
+  EXPECT_EQ(read, result.plan);
+  EXPECT_EQ(outputs_of(*model->apply(read), data), outputs_of(*result.model, data));
+}
+
+TEST(Quantize, GivesTheSameTwice) {
+  const auto first = quantize(*network(), *dataset_of(samples(6)));
+  const auto second = quantize(*network(), *dataset_of(samples(6)));
+  EXPECT_EQ(to_json(first.plan), to_json(second.plan));
+  EXPECT_EQ(to_json(first.report, false), to_json(second.report, false));
+}
+
+class WithControl : public testing::Test {
+ protected:
+  std::unique_ptr<FakeModel> model = network();
+  std::vector<Sample> items = samples(12);
+  std::unique_ptr<Dataset> data = dataset_of(items);
+  Fidelity fidelity{*model, items};
+  // What quantizing everything costs.
+  double loss = -fidelity(*quantize(*model, *data).model->compile(), *data).metric;
+};
+
+TEST_F(WithControl, ReturnsTheQuantizedModelWhereItIsGoodEnough) {
+  const auto result = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(2 * loss));
+  EXPECT_EQ(result.report.status, "met");
+  EXPECT_EQ(result.plan, quantize(*model, *data).plan);
+  EXPECT_THAT(result.report.evaluations, SizeIs(2));
+  EXPECT_EQ(result.report.evaluations[0].items, 12);
+  EXPECT_NEAR(*result.report.drop, loss, 1e-12);
+}
+
+TEST_F(WithControl, RevertsUntilTheLimitIsMet) {
+  const auto result = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(loss / 2));
+  EXPECT_EQ(result.report.status, "met");
+  EXPECT_THAT(result.report.reverted, Not(IsEmpty()));
+  EXPECT_LE(*result.report.drop, loss / 2);
+  EXPECT_EQ(*result.report.final_metric, fidelity(*result.model->compile(), *data).metric)
+      << "measured on this very model";
+  EXPECT_EQ(report_from_json(result.model->note(std::string(kReportNote))).reverted, result.report.reverted);
+}
+
+TEST_F(WithControl, ThrowsTheBestModelWhereTheLimitCannotBeMet) {
+  bool original_seen = false;
+  const ValidationFn stubborn = [&](Session& session, const Dataset& validation) -> Validation {
+    const double metric = fidelity(session, validation).metric;
+    return metric == 0 && !std::exchange(original_seen, true) ? 1.0 : metric;
+  };
+  try {
+    quantize_with_accuracy_control(*model, *data, *data, stubborn, {}, limit(loss / 100));
+    FAIL();
+  } catch (const AccuracyNotReached& error) {
+    const QuantizationResult& best = error.best();
+    EXPECT_EQ(best.report.status, "not met");
+    EXPECT_EQ(*best.report.final_metric, fidelity(*best.model->compile(), *data).metric);
+    EXPECT_EQ(report_from_json(best.model->note(std::string(kReportNote))).status, "not met");
+    EXPECT_EQ(dynamic_cast<const FakeModel&>(*best.model).plan(), best.plan);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("[accuracy control]"), HasSubstr("absolute drop"), HasSubstr("at most")));
+  }
+}
+
+TEST_F(WithControl, ThrowsTheQuantizedModelForZeroIterations) {
+  AccuracyOptions options = limit(loss / 2);
+  options.max_num_iterations = 0;
+  try {
+    quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, options);
+    FAIL();
+  } catch (const AccuracyNotReached& error) {
+    EXPECT_EQ(error.best().plan, quantize(*model, *data).plan);
+    EXPECT_THAT(error.what(), HasSubstr("max_num_iterations"));
+  }
+}
+
+TEST_F(WithControl, ValidatesWithTheDeviceAndPrecisionThatWereAskedFor) {
+  AccuracyOptions options = limit(2 * loss);
+  options.validation_device = "GPU";
+  options.validation_precision = "bf16";
+  quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, options);
+  EXPECT_EQ(model->usage().options.device, "GPU");
+  EXPECT_EQ(model->usage().options.precision, "bf16");
+  EXPECT_FALSE(model->usage().options.throughput);
+}
+
+TEST_F(WithControl, SavesTheQuantizedModelBeforeTheSearch) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "tightrope_intermediate";
+  std::filesystem::remove_all(folder);
+  AccuracyOptions options = limit(loss / 2);
+  options.intermediate_model_dir = folder.string();
+  EXPECT_THAT([&] { quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, options); },
+              ThrowsMessage<IoError>(HasSubstr("intermediate_model_dir")));
+  std::filesystem::create_directories(folder);
+  quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, options);
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+  ASSERT_THAT(files, SizeIs(1));
+  EXPECT_EQ(files[0].stem(), "intermediate_model");
+  std::ifstream file(files[0]);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), to_json(quantize(*model, *data).plan));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(WithControl, LetsAnErrorOfTheFunctionThrough) {
+  const ValidationFn failing = [](Session&, const Dataset&) -> Validation {
+    throw std::out_of_range("the user's own");
+  };
+  EXPECT_THAT([&] { quantize_with_accuracy_control(*model, *data, *data, failing); },
+              ThrowsMessage<std::out_of_range>("the user's own"));
+}
+
+TEST_F(WithControl, ChecksItsOptionsFirst) {
+  EXPECT_THROW(quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(-1)), InvalidArgument);
+}
+
+TEST_F(WithControl, GivesTheSameTwice) {
+  const auto first = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(loss / 2));
+  const auto second = quantize_with_accuracy_control(*network(), *data, *data, fidelity, {}, limit(loss / 2));
+  EXPECT_EQ(to_json(first.plan), to_json(second.plan));
+  EXPECT_EQ(to_json(first.report, false), to_json(second.report, false));
+  EXPECT_EQ(first.model->note(std::string(kReportNote)), second.model->note(std::string(kReportNote)));
+}
+
+}  // namespace
+}  // namespace tightrope
