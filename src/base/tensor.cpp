@@ -144,7 +144,7 @@ Tensor Tensor::copy_of(std::span<const std::int64_t> values, Shape shape) {
 Tensor Tensor::slice(std::int64_t first, std::int64_t count) const {
   if (shape_.empty() || first < 0 || count < 0 || count > shape_[0] - first) {
     throw InvalidArgument(
-        fmt::format("tensor: entries {} to {} asked of shape {}", first, first + count, to_string(shape_)));
+        fmt::format("tensor: {} entries from {} on asked of shape {}", count, first, to_string(shape_)));
   }
   Shape shape = shape_;
   shape[0] = count;

@@ -179,6 +179,8 @@ std::unique_ptr<Model> make_model(std::shared_ptr<const ov::Model> original, std
 std::unique_ptr<Model> read_openvino(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path))
     throw IoError(fmt::format("'{}' does not exist; a model file is needed", path.string()), false);
+  if (std::filesystem::is_directory(path))
+    throw IoError(fmt::format("'{}' is a folder; a model file is needed", path.string()), false);
   std::shared_ptr<ov::Model> model;
   try {
     model = openvino::core().read_model(path);

@@ -3,9 +3,7 @@
 #include <openvino/pass/constant_folding.hpp>
 #include <unordered_set>
 
-#include "openvino/op_table.h"
 #include "openvino/openvino_model.h"
-#include "tightrope/error.h"
 #include "tightrope/log.h"
 
 namespace tightrope::openvino {
@@ -32,25 +30,9 @@ bool holds_compressed_weights(const ov::Model& model) {
   return false;
 }
 
-void refuse_quantized(const ov::Model& model) {
-  std::size_t count = 0;
-  std::string first;
-  for (const auto& node : model.get_ordered_ops()) {
-    if (find_row(node->get_type_name()).kind != OpKind::kQuantizer) continue;
-    if (count++ == 0) first = node->get_friendly_name();
-  }
-  if (count > 0) {
-    throw QuantizationError(
-        fmt::format("[model] the model is quantized already: {} quantizers, the first is '{}'; the "
-                    "floating-point model is needed",
-                    count, first));
-  }
-}
-
 }  // namespace
 
 void normalize(ov::Model& clone) {
-  refuse_quantized(clone);
   if (holds_compressed_weights(clone)) {
     log(LogLevel::kWarning,
         "The model's weights are compressed to 16 bits. Quantization works on what is left of them; for the best "

@@ -322,6 +322,14 @@ void Placement::number_shared_scales() {
 
 Plan place(const Graph& graph, const QuantizeOptions& options) {
   check(options);
+  const auto is_quantizer = [](const Node& node) { return node.kind == OpKind::kQuantizer; };
+  const auto brought = std::find_if(graph.nodes().begin(), graph.nodes().end(), is_quantizer);
+  if (brought != graph.nodes().end()) {
+    throw QuantizationError(
+        fmt::format("[placement] the model is quantized already: {} quantizers, the first is '{}'; the floating-point "
+                    "model is needed",
+                    std::count_if(graph.nodes().begin(), graph.nodes().end(), is_quantizer), brought->name));
+  }
   Plan plan = Placement(graph, options).run(options.overflow_fix.value_or(OverflowFix::kFirstLayerOnly));
   if (plan.empty()) {
     throw QuantizationError(

@@ -15,7 +15,8 @@ namespace tightrope {
 Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
                     float floor);
 
-// Asymmetric: the range is widened to contain zero and moved so that zero is a level; it never shrinks.
+// Asymmetric: the range is widened to contain zero and then so that zero is a level; it never shrinks. Where zero is
+// nearest to the lowest or highest level already, it may miss that by up to half a step.
 // Formula: docs/algorithms.md#asymmetric
 Range fit_asymmetric(std::span<const float> low, std::span<const float> high, const QuantizerConfig& config);
 

@@ -197,8 +197,7 @@ TEST(Note, HoldsTheReportOfAQuantizedModel) {
   const Folder folder;
   const auto result = quantize(*from_openvino(small_network()), *dataset_of(wave_samples(kSampleShape, 4)));
   result.model->save(folder / "model.xml");
-  const auto network = ov::Core().read_model((folder / "model.xml").string());
-  const auto text = network->get_rt_info<std::string>(std::vector<std::string>{"tightrope", std::string(kReportNote)});
+  const std::string text = read_openvino(folder / "model.xml")->note(std::string(kReportNote));
   EXPECT_EQ(text, result.model->note(std::string(kReportNote)));
   EXPECT_EQ(report_from_json(text).quantized, result.report.quantized);
   EXPECT_THAT(text, Not(HasSubstr("seconds")));

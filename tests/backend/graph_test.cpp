@@ -7,6 +7,7 @@
 #include "support/builders.h"
 #include "tightrope/error.h"
 #include "tightrope/openvino.h"
+#include "tightrope/quantize.h"
 
 namespace tightrope {
 namespace {
@@ -194,7 +195,7 @@ TEST(Normalize, RefusesAQuantizedModel) {
   const auto first = op<ov::op::v0::FakeQuantize>("first", x, low, high, low, high, 256);
   const auto model = network({{"y", op<ov::op::v0::FakeQuantize>("second", first, low, high, low, high, 256)}}, {x});
   EXPECT_THAT(
-      [&] { from_openvino(model); },
+      [&] { place(from_openvino(model)->graph()); },
       ThrowsMessage<QuantizationError>(AllOf(HasSubstr("already"), HasSubstr("2 quantizers"), HasSubstr("'first'"))));
 }
 
