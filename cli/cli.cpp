@@ -222,20 +222,18 @@ int run_command(const CLI::App& chosen, Arguments& arguments, std::ostream& out,
 }
 
 // All of the help: the commands, then the options of each.
-std::string full_help(const CLI::App& app, const std::vector<CLI::App*>& commands) {
+std::string full_help(const std::vector<CLI::App*>& commands) {
   std::string text(kShortHelp);
   for (const CLI::App* command : commands) {
-    text += fmt::format("\ntightrope {}\n{}", command->get_name(),
-                        command->help(fmt::format("tightrope {}", command->get_name())));
+    text += fmt::format("\ntightrope {}\n{}", command->get_name(), command->help("tightrope"));
   }
-  return text + "\n" + app.get_footer() + "\n";
+  return text + "\n" + std::string(kFooter) + "\n";
 }
 
 int run_parsed(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
   Arguments values;
   CLI::App app("", "tightrope");
   app.set_version_flag("--version", "tightrope " TIGHTROPE_VERSION);
-  app.footer(std::string(kFooter));
   const std::vector<CLI::App*> commands = {add_quantize(app, values), add_inspect(app, values), add_apply(app, values)};
   if (arguments.empty()) {
     err << kShortHelp << std::flush;
@@ -251,7 +249,9 @@ int run_parsed(std::span<const std::string> arguments, std::ostream& out, std::o
     }
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
-    out << (chosen == commands.end() ? full_help(app, commands) : (*chosen)->help("tightrope")) << std::flush;
+    out << (chosen == commands.end() ? full_help(commands)
+                                     : fmt::format("{}\n{}\n", (*chosen)->help("tightrope"), kFooter))
+        << std::flush;
     return kDone;
   } catch (const CLI::CallForVersion& version) {
     out << version.what() << '\n' << std::flush;

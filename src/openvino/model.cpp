@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <openvino/op/ops.hpp>
 #include <openvino/pass/serialize.hpp>
@@ -90,9 +92,15 @@ void save_ir(const std::shared_ptr<ov::Model>& model, const std::filesystem::pat
   } catch (const IoError&) {
     clean_up();
     throw;
+  } catch (const std::ios_base::failure&) {
+    const int reason = errno;
+    clean_up();
+    throw IoError(
+        fmt::format("cannot write '{}': {}", path.string(), reason == 0 ? "is the disk full?" : std::strerror(reason)),
+        true);
   } catch (const std::exception& error) {
     clean_up();
-    throw IoError(fmt::format("cannot write '{}': {}; is the disk full?", path.string(), error.what()), true);
+    throw IoError(fmt::format("cannot write '{}': {}", path.string(), error.what()), true);
   }
 }
 

@@ -35,8 +35,9 @@ bool holds_compressed_weights(const ov::Model& model) {
 void normalize(ov::Model& clone) {
   if (holds_compressed_weights(clone)) {
     log(LogLevel::kWarning,
-        "The model's weights are compressed to 16 bits. Quantization works on what is left of them; for the best "
-        "accuracy start from the FP32 model (save it without compression).");
+        "The model's weights are compressed to 16 bits, which costs accuracy before quantization begins; the FP32 "
+        "model as "
+        "it is (saved with compress_to_fp16=False) is recommended.");
   }
   const auto model = clone.shared_from_this();
   ov::pass::ConstantFolding().run_on_model(std::const_pointer_cast<ov::Model>(model));
