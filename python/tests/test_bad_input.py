@@ -327,6 +327,26 @@ def test_data_that_raise_are_reported_with_the_index_of_the_item(fragile: ov.Mod
     assert isinstance(raised.value.__cause__, OSError)
 
 
+def test_items_without_elements_say_nothing_and_are_refused_where_there_are_no_others(fragile: ov.Model) -> None:
+    empty = np.zeros((0, 8), np.float32)
+    full = small_models.vectors(3)
+    with_empty = tightrope.quantize(fragile, Dataset([empty, *full]))
+    without = tightrope.quantize(fragile, Dataset(full))
+    assert small_models.limits(with_empty) == small_models.limits(without) != {}
+    with pytest.raises(
+        InvalidArgumentError, match=r"^\[calibration\] .*'vector' has no elements on any of the 2 items"
+    ):
+        tightrope.quantize(fragile, Dataset([empty, empty]))
+
+
+def test_messages_name_the_argument_of_the_function_that_was_called(fragile: ov.Model, vectors: Dataset) -> None:
+    advanced_parameters = AdvancedQuantizationParameters(quantize_outputs=True)
+    with pytest.raises(UnsupportedError, match="'advanced_quantization_parameters.quantize_outputs'"):
+        tightrope.quantize_with_accuracy_control(
+            fragile, vectors, vectors, lambda model, data: 1.0, advanced_quantization_parameters=advanced_parameters
+        )
+
+
 def test_an_interrupt_in_the_data_is_not_taken_for_a_bad_item(fragile: ov.Model) -> None:
     def interrupted() -> Any:
         yield ROW

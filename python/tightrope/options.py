@@ -42,7 +42,7 @@ def quantize_options(
 ) -> dict[str, Any]:
     """The options of `quantize` as a plain dict.
 
-    advanced_argument: what the caller's caller calls `advanced_parameters`; for messages only.
+    advanced_argument: what the caller's caller calls `advanced_parameters`; the name in the dict, and in messages.
 
     Raises InvalidArgumentError if an argument or a field has a wrong type.
     """
@@ -54,7 +54,7 @@ def quantize_options(
         "fast_bias_correction": _encode("fast_bias_correction", fast_bias_correction, bool),
         "model_type": _encode("model_type", model_type, ModelType | None),
         "ignored_scope": _encode("ignored_scope", ignored_scope, IgnoredScope | None),
-        "advanced_parameters": _encode(advanced_argument, advanced_parameters, AdvancedQuantizationParameters | None),
+        advanced_argument: _encode(advanced_argument, advanced_parameters, AdvancedQuantizationParameters | None),
     }
 
 

@@ -266,8 +266,10 @@ void check_propagation_rule(const Fields& advanced) {
 }
 
 void read_advanced(const Fields& fields, QuantizeOptions& options) {
+  // Accuracy control has another name for the same argument, which messages should show.
+  const char* other = "advanced_quantization_parameters";
   const Fields advanced = fields.object(
-      "advanced_parameters",
+      fields.find(other) == nullptr ? "advanced_parameters" : other,
       {"overflow_fix", "quantize_outputs", "inplace_statistics", "disable_channel_alignment", "disable_bias_correction",
        "batchwise_statistics", "activations_quantization_params", "weights_quantization_params",
        "quantizer_propagation_rule", "activations_range_estimator_params", "weights_range_estimator_params",
@@ -302,7 +304,7 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
 QuantizeOptions quantize_options_from_json(std::string_view json) {
   const Fields fields(parse(json), "",
                       {"mode", "preset", "target_device", "subset_size", "fast_bias_correction", "model_type",
-                       "ignored_scope", "advanced_parameters"});
+                       "ignored_scope", "advanced_parameters", "advanced_quantization_parameters"});
   if (fields.choice<int>("mode", {{"fp8_e4m3", 0}, {"fp8_e5m2", 0}}))
     throw fields.unsupported("mode", "leaving it out");
   if (fields.choice<int>("model_type", {{"transformer", 0}})) throw fields.unsupported("model_type", "leaving it out");

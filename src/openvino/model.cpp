@@ -189,6 +189,13 @@ std::unique_ptr<Model> read_openvino(const std::filesystem::path& path) {
     throw IoError(fmt::format("'{}' does not exist; a model file is needed", path.string()), false);
   if (std::filesystem::is_directory(path))
     throw IoError(fmt::format("'{}' is a folder; a model file is needed", path.string()), false);
+  // Other files would be offered to one frontend after the other, each with complaints of its own.
+  if (path.extension() != ".xml" && path.extension() != ".onnx") {
+    throw IoError(fmt::format("'{}' is neither an OpenVINO IR (.xml) nor an ONNX file (.onnx)", path.string()), false);
+  }
+  if (path.extension() == ".xml" && (std::ifstream(path) >> std::ws).peek() != '<') {
+    throw IoError(fmt::format("'{}' is no OpenVINO IR: it does not start as XML does", path.string()), false);
+  }
   std::shared_ptr<ov::Model> model;
   try {
     model = openvino::core().read_model(path);

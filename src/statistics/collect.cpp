@@ -23,6 +23,8 @@ class Folder {
     for (std::size_t i = 0; i < item.size(); ++i) fold(folded_[i], static_cast<double>(item[i]));
   }
 
+  std::int64_t items() const { return items_; }
+
   std::vector<float> result() const {
     std::vector<float> result;
     const double divisor = aggregator_ == Aggregator::kMean && items_ > 0 ? static_cast<double>(items_) : 1.0;
@@ -143,7 +145,8 @@ Statistics collect(const Model& model, const Dataset& data, std::span<const Stat
       }
       const std::vector<float> high = outputs[output++].to_floats();
       require_numbers(first, high, model.graph(), requests[r].value, index);
-      accumulators[r].add(first, high);
+      // A tensor without elements has its minimum above its maximum, and says nothing.
+      if (first.empty() || first[0] <= high[0]) accumulators[r].add(first, high);
     }
     progress("calibration", ++done, total);
   });
@@ -156,7 +159,13 @@ Statistics collect(const Model& model, const Dataset& data, std::span<const Stat
   Statistics statistics;
   statistics.items = static_cast<std::int64_t>(done);
   statistics.samples = thinning.take();
-  for (const Accumulator& accumulator : accumulators) {
+  for (std::size_t r = 0; r < requests.size(); ++r) {
+    const Accumulator& accumulator = accumulators[r];
+    if (!requests[r].mean && accumulator.low.items() == 0) {
+      throw InvalidArgument(
+          fmt::format("[calibration] the output of node '{}' has no elements on any of the {} items; data are needed",
+                      model.graph().node(model.graph().value(requests[r].value).producer).name, done));
+    }
     statistics.observed.push_back({accumulator.low.result(), accumulator.high.result(), accumulator.magnitude.result(),
                                    accumulator.mean.result()});
   }
