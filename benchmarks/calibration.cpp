@@ -10,6 +10,7 @@
 #include <ctime>
 #include <random>
 
+#include "graph/site.h"
 #include "tightrope/tightrope.h"
 
 namespace {
@@ -56,10 +57,8 @@ std::vector<Probe> probes_for(const Graph& graph) {
   std::vector<Probe> probes;
   for (const Quantizer& quantizer : place(graph).quantizers) {
     if (quantizer.kind == SiteKind::kWeight) continue;
-    const Node& node = graph.node(graph.find(quantizer.node));
-    const auto& values = quantizer.kind == SiteKind::kOutput ? node.outputs : node.inputs;
     for (const auto reduction : {Probe::Reduction::kMin, Probe::Reduction::kMax}) {
-      probes.push_back({values[static_cast<std::size_t>(quantizer.port)], reduction, quantizer.channel_axes});
+      probes.push_back({value_of(quantizer, graph), reduction, quantizer.channel_axes});
     }
   }
   return probes;

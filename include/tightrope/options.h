@@ -16,7 +16,6 @@ enum class TargetDevice { kAny, kCpu, kGpu, kNpu };
 enum class DropType { kAbsolute, kRelative };
 enum class OverflowFix { kEnable, kFirstLayerOnly, kDisable };
 enum class RestoreMode { kActivationsAndWeights, kActivationsOnly };
-enum class Statistic { kMin, kMax, kAbsMax };
 enum class Aggregator { kMin, kMax, kMean };
 
 // How extremes of single items become the extremes of a tensor. Unset fields keep the default for the quantizer.

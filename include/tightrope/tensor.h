@@ -57,7 +57,6 @@ class Tensor {
   std::size_t size() const { return count_; }  // elements
   std::size_t bytes() const { return count_ * size_of(type_); }
   const void* data() const { return data_.get(); }
-  const std::shared_ptr<const void>& storage() const { return data_; }
   bool empty() const { return data_ == nullptr; }
 
   // Throws InvalidArgument where T is not the element type.

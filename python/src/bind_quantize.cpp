@@ -108,6 +108,12 @@ void bind_quantize(py::module_& module) {
       },
       py::arg("options"), py::arg("accuracy"), py::arg("framework"), "Raises what is wrong with the options.");
   module.def(
+      "intermediate_model_path",
+      [](const std::string& folder, const std::string& framework) {
+        return intermediate_model_path(folder, framework).string();
+      },
+      py::arg("folder"), py::arg("framework"), "Where the fully quantized model is saved before the search.");
+  module.def(
       "evaluate_original",
       [](py::object evaluate, const std::string& accuracy) {
         const Evaluate call = evaluate_with(std::move(evaluate));
@@ -137,13 +143,13 @@ void bind_quantize(py::module_& module) {
         const py::gil_scoped_release release;
         Controlled result = control_accuracy(model, plan, samples.list, call, accuracy_options_from_json(accuracy),
                                              report_from_json(report));
-        return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, advice_for(result.report));
+        return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, shortfall_of(result.report),
+                               advice_for(result.report));
       },
       py::arg("model"), py::arg("plan"), py::arg("samples"), py::arg("evaluate"), py::arg("accuracy"),
       py::arg("report"),
       "Searches what to revert; evaluate(plan, name) returns (metric, items read). Returns the plan, the report as "
-      "JSON, "
-      "whether the limit is met, and advice where it is not.");
+      "JSON, whether the limit is met, and where it is not by how much, and advice.");
   module.def(
       "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },
       py::arg("report"), "The report's JSON without times, which is equal for equal runs.");

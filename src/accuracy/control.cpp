@@ -219,6 +219,11 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
   return {std::move(best), std::move(report), found.met};
 }
 
+std::string shortfall_of(const Report& report) {
+  return fmt::format("[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for.",
+                     report.drop_type, report.drop.value_or(0), report.max_drop);
+}
+
 std::string advice_for(const Report& report) {
   if (report.status != "not met" || !report.drop) return {};
   if (report.drop_reverted && *report.drop_reverted > report.max_drop) {

@@ -44,6 +44,9 @@ Report evaluate_original(const Evaluate& evaluate, const AccuracyOptions& option
 Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
                             const Evaluate& evaluate, const AccuracyOptions& options, Report report);
 
+// How far the limit was missed, in one sentence, where it was not met.
+std::string shortfall_of(const Report& report);
+
 // What to try next where the limit was not met, in one or two sentences; empty where it was.
 std::string advice_for(const Report& report);
 

@@ -5,7 +5,6 @@
 #include <openvino/op/ops.hpp>
 #include <openvino/pass/serialize.hpp>
 
-#include "kernels/channels.h"
 #include "openvino/convert.h"
 #include "openvino/openvino_model.h"
 #include "tightrope/error.h"
@@ -108,18 +107,11 @@ namespace {
 
 class OpenVinoModel : public Model {
  public:
-  OpenVinoModel(std::shared_ptr<ov::Model> original, std::shared_ptr<ov::Model> clone)
-      : original_(std::move(original)), base_(std::move(clone)) {
-    normalize(*base_);
-    graph_ = read_graph(*base_);
-    nodes_ = base_->get_ordered_ops();
-  }
-
-  // A result: it is not quantized again, so it has no base beside itself.
-  explicit OpenVinoModel(std::shared_ptr<ov::Model> finished)
-      : original_(std::move(finished)),
-        base_(original_),
-        graph_(read_graph(*base_)),
+  // `graph` is that of `base`.
+  OpenVinoModel(std::shared_ptr<ov::Model> original, std::shared_ptr<ov::Model> base, Graph graph)
+      : original_(std::move(original)),
+        base_(std::move(base)),
+        graph_(std::move(graph)),
         nodes_(base_->get_ordered_ops()) {}
 
   const Graph& graph() const override { return graph_; }
@@ -132,13 +124,15 @@ class OpenVinoModel : public Model {
   }
 
   std::unique_ptr<Model> apply(const Plan& plan) const override {
-    if (plan.empty()) {
-      if (base_ == original_) return std::make_unique<OpenVinoModel>(original_->clone());
-      return std::make_unique<OpenVinoModel>(original_->clone(), base_->clone());  // its own names may not be unique
+    if (!plan.empty()) {
+      auto result = base_->clone();
+      rewrite(*result, plan);
+      Graph graph = read_graph(*result);
+      return std::make_unique<OpenVinoModel>(result, result, std::move(graph));  // not quantized again: its own base
     }
-    auto clone = base_->clone();
-    rewrite(*clone, plan);
-    return std::make_unique<OpenVinoModel>(std::move(clone));
+    auto original = original_->clone();
+    auto base = base_ == original_ ? original : base_->clone();
+    return std::make_unique<OpenVinoModel>(std::move(original), std::move(base), graph_);
   }
 
   std::unique_ptr<Session> compile(const CompileOptions& options, std::span<const Probe> probes) const override {
@@ -179,7 +173,10 @@ class OpenVinoModel : public Model {
 
 std::unique_ptr<Model> make_model(std::shared_ptr<const ov::Model> original, std::shared_ptr<ov::Model> clone) {
   // Notes are written to results only, which are models of their own.
-  return std::make_unique<OpenVinoModel>(std::const_pointer_cast<ov::Model>(original), std::move(clone));
+  auto network = std::const_pointer_cast<ov::Model>(original);
+  normalize(*clone);
+  Graph graph = read_graph(*clone);
+  return std::make_unique<OpenVinoModel>(std::move(network), std::move(clone), std::move(graph));
 }
 
 }  // namespace openvino

@@ -7,6 +7,7 @@
 #include "accuracy/groups.h"
 #include "base/stopwatch.h"
 #include "correction/fast_bias.h"
+#include "graph/site.h"
 #include "ranges/fit.h"
 #include "statistics/collect.h"
 #include "tightrope/error.h"
@@ -15,11 +16,6 @@
 
 namespace tightrope {
 namespace {
-
-ValueId value_of(const Quantizer& quantizer, const Graph& graph) {
-  const Node& node = graph.node(graph.find(quantizer.node));
-  return (quantizer.kind == SiteKind::kOutput ? node.outputs : node.inputs)[static_cast<std::size_t>(quantizer.port)];
-}
 
 // What is observed for a quantizer: the extremes of an activation, or the mean input of a weight whose operation gets
 // its bias corrected. Nothing for other weights.
@@ -125,8 +121,7 @@ Plan correct_biases(const Model& model, Plan plan, const Calibration& calibratio
     if (!std::all_of(observed->mean.begin(), observed->mean.end(), [](float value) { return std::isfinite(value); })) {
       throw InvalidArgument(
           fmt::format("[bias correction] node '{}': what it reads holds NaN on some calibration item; data on which "
-                      "the model gives "
-                      "numbers are needed",
+                      "the model gives numbers are needed",
                       weight.node));
     }
     const Tensor elements = model.constant(value_of(weight, model.graph()));

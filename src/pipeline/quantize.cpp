@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "accuracy/control.h"
-#include "accuracy/ranking.h"
 #include "base/stopwatch.h"
 #include "pipeline/make_plan.h"
 
@@ -69,10 +68,7 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
   auto result =
       std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
   if (controlled.met) return std::move(*result);
-  const Report& report = result->report;
-  std::string message =
-      fmt::format("[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for. {}",
-                  report.drop_type, report.drop.value_or(0), report.max_drop, advice_for(report));
+  std::string message = fmt::format("{} {}", shortfall_of(result->report), advice_for(result->report));
   throw AccuracyNotReached(message, std::move(result));
 }
 

@@ -8,6 +8,7 @@
 
 #include "devices/configs.h"
 #include "graph/ignored_scope.h"
+#include "graph/site.h"
 #include "tightrope/error.h"
 #include "tightrope/quantize.h"
 
@@ -240,8 +241,7 @@ void Placement::settle(SiteKind kind, const Node& node, int port, const Pending&
   quantizer.node = node.name;
   quantizer.port = port;
   quantizer.config = pending.configs.front();
-  const ValueId value = (kind == SiteKind::kOutput ? node.outputs : node.inputs)[static_cast<std::size_t>(port)];
-  const Shape& shape = graph_.value(value).shape;
+  const Shape& shape = graph_.value(value_at(node, kind, port)).shape;
   const bool has_channels = shape.size() > 1 && shape[1] > 0;
   if (quantizer.config.per_channel && (!has_channels || pending.scale >= 0)) quantizer.config.per_channel = false;
   if (quantizer.config.per_channel) quantizer.channel_axes = {1};

@@ -151,11 +151,11 @@ def quantize_with_accuracy_control(
     with ProgressBars():
         report = _core.evaluate_original(evaluation, json.dumps(accuracy))
         plan, samples, report = base.make_plan(calibration_dataset, options, accuracy, report)
-        restorer = advanced_accuracy_restorer_parameters
-        if restorer is not None and restorer.intermediate_model_dir is not None:
-            path = f"{restorer.intermediate_model_dir}/intermediate_model.xml"
+        folder = (accuracy["advanced_accuracy_restorer_parameters"] or {}).get("intermediate_model_dir")
+        if folder is not None:
+            path = _core.intermediate_model_path(folder, "openvino")
             _core.save_ir(_runtime.handle(base.rewritten(plan)), path)
-        plan, report, met, advice = _core.control_accuracy(
+        plan, report, met, shortfall, advice = _core.control_accuracy(
             base.core, plan, samples, evaluation, json.dumps(accuracy), report
         )
     result = base.apply(plan, report)
@@ -163,8 +163,7 @@ def quantize_with_accuracy_control(
         return result
     facts = Report(report)
     raise AccuracyNotReachedError(
-        f"[accuracy control] the {facts.drop_type} drop of the best model found is {facts.drop:.6g}; "
-        f"at most {facts.max_drop:.6g} was asked for.",
+        shortfall,
         model=result,
         report=facts,
         drop=facts.drop,
