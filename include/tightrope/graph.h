@@ -30,15 +30,48 @@ enum class OpKind : std::uint8_t {
   kMatMul,
   kAdd,
   kConcat,
+  kEmbedding,  // rows of a constant table, chosen by index
+  kAttention,  // fused scaled dot product attention
+  kRecurrent,  // a whole sequence through one recurrent cell
   kShapeOf,
   kQuantizer,  // a quantizer that the model brought along
 };
 
-// What a quantizer that comes from below may do at an operation.
+// What placement may do at an operation.
 enum class Trait : std::uint8_t {
-  kOpaque,     // stops here: the operation changes values, or nothing is known of it
-  kMovesData,  // passes through: the operation only moves, copies or selects elements
-  kJoins,      // passes through to every input, with one scale for all (concatenation)
+  kOpaque,     // nothing: the operation changes values in floating point, or nothing is known of it
+  kMovesData,  // let a quantizer from below pass: the operation only moves, copies or selects elements
+  kJoins,      // let it pass to every input, with one scale for all (concatenation)
+  kComputes,   // put quantizers at its inputs
+  kLooksUp,    // take a quantizer from below for its weight (embedding)
+};
+
+// The row of the device tables that an operation falls under: src/devices/tables.cpp.
+enum class DeviceOp : std::uint8_t {
+  kUnquantized,
+  kConvolution,
+  kDepthwiseConvolution,
+  kMatMul,
+  kArithmetic,  // add, subtract, multiply, minimum, maximum
+  kComparison,  // divide, comparisons, logical operations of two operands
+  kLogicalNot,
+  kMath,  // pooling, reductions, powers, normalization
+  kInterpolate,
+  kRecurrent,
+  kAttention,
+  kConcat,
+  kEmbedding,
+  kUnlisted,  // in no table, quantized by default all the same
+};
+
+// Classes of operations in the rules of placement; a set of bits.
+enum Role : std::uint32_t {
+  kIsLinear = 1U << 0,       // what comes next fuses with it
+  kIsActivation = 1U << 1,   // a nonlinearity with one operand
+  kIsArithmetic = 1U << 2,   // add, subtract, multiply, divide
+  kIsElementwise = 1U << 3,  // of two operands
+  kIsFragile = 1U << 4,      // in floating point where the model is said to be a transformer
+  kIsSelector = 1U << 5,      // a mark of post-processing: selection by score
 };
 
 // A constant operand that is stored in 8 bits together with its operation.
@@ -67,15 +100,24 @@ struct Node {
   std::string type;  // the framework's own word
   OpKind kind = OpKind::kOther;
   Trait trait = Trait::kOpaque;
-  std::vector<int> data_ports;  // inputs that carry the elements; the others are indices, shapes, sizes
+  DeviceOp device_op = DeviceOp::kUnquantized;
+  std::uint32_t roles = 0;            // of Role
+  std::int32_t rank = 0;              // breaks ties in placement: the order in which NNCF numbers operations
+  std::vector<int> data_ports;        // inputs that carry the elements; the others are indices, shapes, sizes
+  std::vector<int> quantized_ports;   // the only inputs that get quantizers; empty: all
   std::vector<ValueId> inputs;  // kNone where an optional input is left out
   std::vector<ValueId> outputs;
   std::vector<WeightPort> weights;
   int channel_axis = 1;  // of the output; negative counts from the end
 };
 
+// Whose words Node::type uses. Fused operations are recognized by these.
+enum class Vocabulary : std::uint8_t { kOpenVino, kOnnx };
+
 class Graph {
  public:
+  Vocabulary vocabulary = Vocabulary::kOpenVino;
+
   // Builders append; ids are indices in the order of calls, producers before consumers.
   NodeId add_node(Node node);
   ValueId add_value(Value value);

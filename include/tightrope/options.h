@@ -9,10 +9,26 @@
 #include <string_view>
 #include <vector>
 
+#include "tightrope/plan.h"
+
 namespace tightrope {
 
 enum class Preset { kPerformance, kMixed };  // activations symmetric, or asymmetric; weights are always symmetric
-enum class TargetDevice { kAny, kCpu, kGpu, kNpu };
+enum class TargetDevice { kAny, kCpu, kCpuSpr, kGpu, kNpu };
+enum class ModelType { kTransformer };
+
+// Where quantizers go. Lean: where an operation runs faster in 8 bits thanks to them. Reference: where NNCF puts them.
+enum class Placement { kLean, kReference };
+
+// What happens to quantizers that meet at a tensor with several consumers. The first forbids to merge, the others
+// merge if the possible configurations are equal, share one, or share one that the others can be requantized from.
+enum class PropagationRule {
+  kDoNotMergeBranches,
+  kMergeIfAllBranchesSame,
+  kMergeWithPotentialRequantization,
+  kMergeAllInOne
+};
+
 enum class DropType { kAbsolute, kRelative };
 enum class OverflowFix { kEnable, kFirstLayerOnly, kDisable };
 enum class RestoreMode { kActivationsAndWeights, kActivationsOnly };
@@ -22,6 +38,15 @@ enum class Aggregator { kMin, kMax, kMean };
 struct RangeEstimator {
   std::optional<Aggregator> min_aggregator;
   std::optional<Aggregator> max_aggregator;
+};
+
+// What the configuration of every quantizer must have; unset fields leave the choice to the device.
+struct ConfigConstraints {
+  std::optional<int> bits;
+  std::optional<Mode> mode;
+  std::optional<bool> per_channel;
+  std::optional<bool> forced_sign;
+  std::optional<bool> narrow_range;
 };
 
 struct Subgraph {
@@ -39,11 +64,17 @@ struct IgnoredScope {
 };
 
 struct QuantizeOptions {
-  std::optional<Preset> preset;  // default: performance
+  std::optional<Preset> preset;  // default: mixed for transformers, else performance
   TargetDevice target_device = TargetDevice::kAny;
   std::int64_t subset_size = 300;  // calibration items
   IgnoredScope ignored_scope;
-  std::optional<OverflowFix> overflow_fix;  // default: first layer only
+  std::optional<ModelType> model_type;
+  Placement placement = Placement::kLean;
+  bool quantize_outputs = false;
+  ConfigConstraints activations;
+  ConfigConstraints weights;
+  PropagationRule propagation_rule = PropagationRule::kMergeAllInOne;
+  std::optional<OverflowFix> overflow_fix;  // default: first layer only with 8 bits throughout, else disabled
   bool bias_correction = true;
   RangeEstimator activation_range;
 };

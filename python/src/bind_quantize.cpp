@@ -123,6 +123,13 @@ void bind_quantize(py::module_& module) {
       py::arg("evaluate"), py::arg("accuracy"),
       "Measures the original model with evaluate(plan, name), which returns (metric, items read); starts the report.");
   module.def(
+      "place",
+      [](const Model& model, const std::string& options) {
+        const py::gil_scoped_release release;
+        return place(model.graph(), quantize_options_from_json(options));
+      },
+      py::arg("model"), py::arg("options"), "Where quantizers would go, without data: a plan with empty ranges.");
+  module.def(
       "make_plan",
       [](const Model& model, py::object start, std::optional<std::size_t> size, const std::string& options,
          const std::optional<std::string>& accuracy, const std::optional<std::string>& report) {

@@ -37,14 +37,15 @@ WeightPort matmul_weight(const ov::op::v0::MatMul& node, int port) {
 
 std::vector<WeightPort> weights_of(const ov::Node& node, const OpRow& row) {
   std::vector<WeightPort> weights;
-  if (const auto* matmul = ov::as_type<const ov::op::v0::MatMul>(&node)) {
-    for (int port : {0, 1}) {
-      if (is_float_constant(node.input_value(static_cast<std::size_t>(port))))
-        weights.push_back(matmul_weight(*matmul, port));
+  const auto* matmul = ov::as_type<const ov::op::v0::MatMul>(&node);
+  const int last = std::min(row.weight_ports[1], static_cast<int>(node.get_input_size()) - 1);
+  for (int port = std::max(row.weight_ports[0], 0); port <= last; ++port) {
+    if (!is_float_constant(node.input_value(static_cast<std::size_t>(port)))) continue;
+    if (matmul != nullptr) {
+      weights.push_back(matmul_weight(*matmul, port));
+      continue;
     }
-  } else if (row.weight_port != kNone &&
-             is_float_constant(node.input_value(static_cast<std::size_t>(row.weight_port)))) {
-    WeightPort weight{row.weight_port, {}};
+    WeightPort weight{port, {}};
     for (const int axis : row.channel_axes) {
       if (axis != kNone) weight.channel_axes.push_back(axis);
     }
@@ -53,21 +54,69 @@ std::vector<WeightPort> weights_of(const ov::Node& node, const OpRow& row) {
   return weights;
 }
 
+// Inputs that carry elements to the outputs of an operation that moves them.
+std::vector<int> data_ports_of(const ov::Node& node, Trait trait) {
+  std::vector<int> ports;
+  const bool scatters = std::string_view(node.get_type_name()).starts_with("Scatter");
+  for (int port = 0; port < static_cast<int>(node.get_input_size()); ++port) {
+    if (trait != Trait::kMovesData || port == 0 || (scatters && port == 2)) ports.push_back(port);
+  }
+  return ports;
+}
+
+// A Gather of rows of a constant table. Tables of compressed weights keep their form.
+bool is_embedding(const ov::Node& node) {
+  return std::string_view(node.get_type_name()) == "Gather" && is_float_constant(node.input_value(0)) &&
+         !node.get_friendly_name().ends_with("nncf_codebook");
+}
+
 Node describe(const ov::Node& source) {
   const OpRow row = find_row(source.get_type_name());
   Node node;
   node.name = source.get_friendly_name();
   node.type = source.get_type_name();
   node.kind = row.kind;
-  if (row.kind == OpKind::kGroupConvolution && is_depthwise(source)) node.kind = OpKind::kDepthwiseConvolution;
   node.trait = row.trait;
+  node.device_op = row.device_op;
+  node.roles = row.roles;
   node.channel_axis = row.channel_axis;
   node.weights = weights_of(source, row);
-  for (int port = 0; port < static_cast<int>(source.get_input_size()); ++port) {
-    if (row.trait == Trait::kMovesData && port > 0) break;
-    node.data_ports.push_back(port);
+  node.data_ports = data_ports_of(source, row.trait);
+  if (row.kind == OpKind::kGroupConvolution && is_depthwise(source)) {
+    node.kind = OpKind::kDepthwiseConvolution;
+    node.device_op = DeviceOp::kDepthwiseConvolution;
+  } else if (row.kind == OpKind::kAttention) {
+    node.quantized_ports = {0, 1};  // queries and keys
+  } else if (is_embedding(source)) {
+    node.kind = OpKind::kEmbedding;
+    node.trait = Trait::kLooksUp;
+    node.device_op = DeviceOp::kEmbedding;
+    node.weights = {{0, {0}}};
   }
   return node;
+}
+
+// Breadth first from inputs and states, consumers of an output by name; then what these do not reach.
+std::unordered_map<const ov::Node*, std::int32_t> ranks_of(const ov::Model& model, const ov::NodeVector& ordered) {
+  std::unordered_map<const ov::Node*, std::int32_t> ranks;
+  std::vector<ov::Node*> queue;
+  const auto enqueue = [&](ov::Node* node) {
+    if (ranks.emplace(node, static_cast<std::int32_t>(ranks.size())).second) queue.push_back(node);
+  };
+  for (const auto& parameter : model.get_parameters()) enqueue(parameter.get());
+  for (const auto& node : ordered) {
+    if (std::string_view(node->get_type_name()) == "ReadValue") enqueue(node.get());
+  }
+  for (std::size_t next = 0; next < queue.size(); ++next) {
+    for (const auto& output : queue[next]->outputs()) {
+      std::vector<ov::Node*> consumers;
+      for (const auto& input : output.get_target_inputs()) consumers.push_back(input.get_node());
+      std::ranges::stable_sort(consumers, {}, [](const ov::Node* node) { return node->get_friendly_name(); });
+      for (ov::Node* consumer : consumers) enqueue(consumer);
+    }
+  }
+  for (const auto& node : ordered) enqueue(node.get());
+  return ranks;
 }
 
 }  // namespace
@@ -75,8 +124,12 @@ Node describe(const ov::Node& source) {
 Graph read_graph(const ov::Model& base) {
   Graph graph;
   std::unordered_map<const ov::Node*, NodeId> ids;
-  for (const auto& source : base.get_ordered_ops()) {
-    const NodeId id = graph.add_node(describe(*source));
+  const ov::NodeVector ordered = base.get_ordered_ops();
+  const auto ranks = ranks_of(base, ordered);
+  for (const auto& source : ordered) {
+    Node node = describe(*source);
+    node.rank = ranks.at(source.get());
+    const NodeId id = graph.add_node(std::move(node));
     ids.emplace(source.get(), id);
     for (const auto& input : source->inputs()) {
       const auto output = input.get_source_output();

@@ -22,9 +22,9 @@ struct Pending {
   int scale = -1;  // index into the shared scales, or -1
 };
 
-class Placement {
+class Placer {
  public:
-  Placement(const Graph& graph, const QuantizeOptions& options)
+  Placer(const Graph& graph, const QuantizeOptions& options)
       : graph_(graph),
         preset_(options.preset.value_or(Preset::kPerformance)),
         ignored_(ignored_nodes(graph, options.ignored_scope)),
@@ -77,7 +77,7 @@ class Placement {
 };
 
 // A convolution or matrix product with constant weights, or a product of two activations.
-bool Placement::runs_in_int8(NodeId id) const {
+bool Placer::runs_in_int8(NodeId id) const {
   const Node& node = graph_.node(id);
   if (!computes_in_int8(node.kind) || is_ignored(id) || node.inputs.size() < 2) return false;
   const bool weighted = !node.weights.empty() || node.kind == OpKind::kMatMul;
@@ -90,7 +90,7 @@ bool Placement::runs_in_int8(NodeId id) const {
 }
 
 // The convolution whose result, with its bias, this value is, if nobody else needs that result; else kNone.
-NodeId Placement::private_convolution(ValueId id) const {
+NodeId Placer::private_convolution(ValueId id) const {
   const Value* value = &graph_.value(id);
   if (value->uses.size() != 1) return kNone;
   const Node& producer = graph_.node(value->producer);
@@ -106,7 +106,7 @@ NodeId Placement::private_convolution(ValueId id) const {
 
 // An addition of two activations becomes part of the convolution in front of it, which adds the other operand to its
 // accumulators: only that one is worth quantizing. The port of it, or kNone. Of two convolutions the later takes it in.
-int Placement::residual_port(const Node& node) const {
+int Placer::residual_port(const Node& node) const {
   if (node.kind != OpKind::kAdd || node.inputs.size() != 2) return kNone;
   if (!is_quantizable(node.inputs[0]) || !is_quantizable(node.inputs[1])) return kNone;
   if (graph_.value(node.inputs[0]).shape != graph_.value(node.inputs[1]).shape) return kNone;  // a broadcast
@@ -116,7 +116,7 @@ int Placement::residual_port(const Node& node) const {
   return first > second ? 1 : 0;
 }
 
-void Placement::seed(NodeId id) {
+void Placer::seed(NodeId id) {
   const Node& node = graph_.node(id);
   const bool computes = runs_in_int8(id);
   const int residual = computes || is_ignored(id) ? kNone : residual_port(node);
@@ -143,18 +143,18 @@ void Placement::seed(NodeId id) {
 }
 
 // What arrives at the outputs of a node goes on to its inputs where the node only moves data, and settles otherwise.
-void Placement::move_up(NodeId id) {
+void Placer::move_up(NodeId id) {
   const Node& node = graph_.node(id);
   std::vector<std::optional<Pending>> outputs;
   for (const ValueId output : node.outputs) outputs.push_back(merge_uses(graph_.value(output)));
-  if (node.trait != Trait::kOpaque && !is_ignored(id)) return pass_through(node, id, std::move(outputs));
+  if ((node.trait == Trait::kMovesData || node.trait == Trait::kJoins) && !is_ignored(id)) return pass_through(node, id, std::move(outputs));
   for (std::size_t port = 0; port < outputs.size(); ++port) {
     if (outputs[port]) settle(SiteKind::kOutput, node, static_cast<int>(port), *outputs[port]);
   }
 }
 
 // One quantizer for all uses of a value, or nothing: then each stays where it is.
-std::optional<Pending> Placement::merge_uses(const Value& value) {
+std::optional<Pending> Placer::merge_uses(const Value& value) {
   std::vector<Use> quantized;
   bool everyone = true;
   for (const Use& use : value.uses) {
@@ -176,7 +176,7 @@ std::optional<Pending> Placement::merge_uses(const Value& value) {
 }
 
 // Keeps the configurations that all share, the ones that stand first in most lists first.
-std::optional<Pending> Placement::merge(std::vector<Pending> pending) {
+std::optional<Pending> Placer::merge(std::vector<Pending> pending) {
   Pending merged = pending.front();
   std::vector<std::size_t> ranks(merged.configs.size());
   std::iota(ranks.begin(), ranks.end(), std::size_t{0});
@@ -206,7 +206,7 @@ std::optional<Pending> Placement::merge(std::vector<Pending> pending) {
   return merged;
 }
 
-void Placement::pass_through(const Node& node, NodeId id, std::vector<std::optional<Pending>> outputs) {
+void Placer::pass_through(const Node& node, NodeId id, std::vector<std::optional<Pending>> outputs) {
   const auto used = [&](std::size_t port) { return !graph_.value(node.outputs[port]).uses.empty(); };
   std::vector<Pending> arrived;
   bool everyone = true;
@@ -235,7 +235,7 @@ void Placement::pass_through(const Node& node, NodeId id, std::vector<std::optio
   for (const int port : node.data_ports) at_input({id, port}) = *merged;
 }
 
-void Placement::settle(SiteKind kind, const Node& node, int port, const Pending& pending) {
+void Placer::settle(SiteKind kind, const Node& node, int port, const Pending& pending) {
   Quantizer quantizer;
   quantizer.kind = kind;
   quantizer.node = node.name;
@@ -252,7 +252,7 @@ void Placement::settle(SiteKind kind, const Node& node, int port, const Pending&
 
 // The first plain convolution on each path from an input; behind it products of two bytes no longer overflow the
 // 16-bit accumulators of older processors as easily.
-void Placement::mark_half_range(OverflowFix fix) {
+void Placer::mark_half_range(OverflowFix fix) {
   if (fix == OverflowFix::kDisable) return;
   std::set<std::string> first;
   if (fix == OverflowFix::kFirstLayerOnly) {
@@ -276,13 +276,13 @@ void Placement::mark_half_range(OverflowFix fix) {
   }
 }
 
-int Placement::find_scale(int scale) {
+int Placer::find_scale(int scale) {
   while (scale_parent_[static_cast<std::size_t>(scale)] != scale)
     scale = scale_parent_[static_cast<std::size_t>(scale)];
   return scale;
 }
 
-int Placement::join_scales(int a, int b) {
+int Placer::join_scales(int a, int b) {
   if (a < 0 || b < 0) return std::max(a, b);
   a = find_scale(a);
   b = find_scale(b);
@@ -291,7 +291,7 @@ int Placement::join_scales(int a, int b) {
 }
 
 // In the order of the graph: activations and weights that a node reads, then what it gives.
-void Placement::sort() {
+void Placer::sort() {
   const auto position = [&](const Quantizer& quantizer) {
     return std::tuple(graph_.find(quantizer.node), quantizer.kind == SiteKind::kOutput,
                       quantizer.kind == SiteKind::kWeight, quantizer.port);
@@ -301,7 +301,7 @@ void Placement::sort() {
 }
 
 // 0, 1, 2 ... in the order of the quantizers; none where a scale has one quantizer only.
-void Placement::number_shared_scales() {
+void Placer::number_shared_scales() {
   std::map<int, int> sharers;
   for (Quantizer& quantizer : plan_.quantizers) {
     if (quantizer.shared_scale < 0) continue;
@@ -330,7 +330,7 @@ Plan place(const Graph& graph, const QuantizeOptions& options) {
                     "model is needed",
                     std::count_if(graph.nodes().begin(), graph.nodes().end(), is_quantizer), brought->name));
   }
-  Plan plan = Placement(graph, options).run(options.overflow_fix.value_or(OverflowFix::kFirstLayerOnly));
+  Plan plan = Placer(graph, options).run(options.overflow_fix.value_or(OverflowFix::kFirstLayerOnly));
   if (plan.empty()) {
     throw QuantizationError(
         "[placement] nothing in the model can be quantized: no convolution or matrix product with constant "
