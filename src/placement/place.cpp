@@ -10,6 +10,7 @@
 #include "devices/tables.h"
 #include "graph/data_flow.h"
 #include "graph/site.h"
+#include "placement/explain.h"
 #include "placement/finish.h"
 #include "placement/seed.h"
 #include "tightrope/error.h"
@@ -118,26 +119,46 @@ void refuse_quantized(const Graph& graph) {
                   std::ranges::count_if(graph.nodes(), is_quantizer), brought->name));
 }
 
-}  // namespace
+Plan plan_of(const Setting& setting, const std::vector<Site>& sites, std::vector<FusedAddition> fused_additions) {
+  Plan plan;
+  plan.fused_additions = std::move(fused_additions);
+  const std::vector<bool> half = half_range(setting, sites);
+  for (std::size_t i = 0; i < sites.size(); ++i)
+    std::ranges::move(quantizers_of(setting, sites[i], half[i]), std::back_inserter(plan.quantizers));
+  sort(setting.graph, plan.quantizers);
+  number_shared_scales(plan.quantizers);
+  return plan;
+}
 
-Plan place(const Graph& graph, const QuantizeOptions& options) {
+// The whole story; `explain` looks at what it came to.
+template <typename Explain>
+Plan place_with(const Graph& graph, const QuantizeOptions& options, const Explain& explain) {
   check(options);
   refuse_quantized(graph);
   const Setting setting = prepare(graph, options);
   Seeds seeds = setting.is_reference() ? reference_seeds(setting) : lean_seeds(setting);
-  Plan plan;
-  plan.fused_additions = std::move(seeds.fused_additions);
+  std::vector<FusedAddition> fused_additions = std::move(seeds.fused_additions);
   const std::vector<Site> sites = settle(setting, std::move(seeds));
-  const std::vector<bool> half = half_range(setting, sites);
-  for (std::size_t i = 0; i < sites.size(); ++i)
-    std::ranges::move(quantizers_of(setting, sites[i], half[i]), std::back_inserter(plan.quantizers));
-  sort(graph, plan.quantizers);
-  number_shared_scales(plan.quantizers);
+  explain(setting, sites);
+  return plan_of(setting, sites, std::move(fused_additions));
+}
+
+}  // namespace
+
+Plan place(const Graph& graph, const QuantizeOptions& options) {
+  Plan plan = place_with(graph, options, [](const Setting&, const std::vector<Site>&) {});
   if (!plan.empty()) return plan;
   throw QuantizationError(
       "[placement] nothing in the model can be quantized: no convolution or matrix product with constant "
-      "floating-point "
-      "weights is left outside the ignored scope");
+      "floating-point weights is left outside the ignored scope");
+}
+
+ExplainedPlan place_and_explain(const Graph& graph, const QuantizeOptions& options) {
+  ExplainedPlan result;
+  result.plan = place_with(graph, options, [&](const Setting& setting, const std::vector<Site>& sites) {
+    result.decisions = explain(setting, sites);
+  });
+  return result;
 }
 
 }  // namespace tightrope
