@@ -77,7 +77,7 @@ std::vector<Quantizer> quantizers_of(const Setting& setting, const Site& site, b
     quantizer.port = place.port;
     quantizer.config = site.configs[0];
     quantizer.channel_axes = channel_axes(graph, quantizer, node);
-    quantizer.config.per_channel = !quantizer.channel_axes.empty();
+    if (kind != SiteKind::kWeight) quantizer.config.per_channel = !quantizer.channel_axes.empty();
     quantizer.half_range = half;
     quantizer.shared_scale = site.scale;
     for (const NodeId id : site.operations) quantizer.operations.push_back(graph.node(id).name);
@@ -95,17 +95,16 @@ void sort(const Graph& graph, std::vector<Quantizer>& quantizers) {
   });
 }
 
-// 0, 1, 2 ... in the order of the quantizers; none where a scale has one quantizer only.
-void number_shared_scales(std::vector<Quantizer>& quantizers) {
+// 0, 1, 2 ... in the order of the quantizers. The reference counts scales with one quantizer, too.
+void number_shared_scales(std::vector<Quantizer>& quantizers, bool count_single) {
   std::map<int, int> sharers;
   for (const Quantizer& quantizer : quantizers) ++sharers[quantizer.shared_scale];
   std::map<int, int> numbers;
   for (Quantizer& quantizer : quantizers) {
+    if (!count_single && sharers[quantizer.shared_scale] == 1) quantizer.shared_scale = -1;
     if (quantizer.shared_scale < 0) continue;
-    quantizer.shared_scale =
-        sharers[quantizer.shared_scale] < 2
-            ? -1
-            : numbers.emplace(quantizer.shared_scale, static_cast<int>(numbers.size())).first->second;
+    const auto next = static_cast<int>(numbers.size());
+    quantizer.shared_scale = numbers.emplace(quantizer.shared_scale, next).first->second;
   }
 }
 
@@ -126,7 +125,7 @@ Plan plan_of(const Setting& setting, const std::vector<Site>& sites, std::vector
   for (std::size_t i = 0; i < sites.size(); ++i)
     std::ranges::move(quantizers_of(setting, sites[i], half[i]), std::back_inserter(plan.quantizers));
   sort(setting.graph, plan.quantizers);
-  number_shared_scales(plan.quantizers);
+  number_shared_scales(plan.quantizers, setting.is_reference());
   return plan;
 }
 
