@@ -104,13 +104,13 @@ class Explanation {
     if (setting_.is_exempt(id)) return why_exempt(id);
     const Fusion& fusion = fusions_[static_cast<std::size_t>(id)];
     if (fusion.first != kNone && fusion.first != id)
-      return {false, "fused",
-              fmt::format("It runs as part of {} (pattern {}).", named(fusion.first), fusion.pattern)};
+      return {false, "fused", fmt::format("It runs as part of {} (pattern {}).", named(fusion.first), fusion.pattern)};
     if (node.trait == Trait::kMovesData || node.trait == Trait::kJoins)
-      return {false, "moves data", "It only moves data: quantizers pass through it, and it runs in 8 bits where its input is."};
-    if (node.trait == Trait::kOpaque)
-      return {false, "no kernel", fmt::format("{} has no 8-bit kernel.", node.type)};
-    const bool reads_data = std::ranges::any_of(node.inputs, [&](ValueId input) { return setting_.is_quantizable(input); });
+      return {false, "moves data",
+              "It only moves data: quantizers pass through it, and it runs in 8 bits where its input is."};
+    if (node.trait == Trait::kOpaque) return {false, "no kernel", fmt::format("{} has no 8-bit kernel.", node.type)};
+    const bool reads_data =
+        std::ranges::any_of(node.inputs, [&](ValueId input) { return setting_.is_quantizable(input); });
     if (!reads_data) return {false, "no data", "It reads no floating-point data of known rank."};
     return setting_.is_reference() ? why_not_in_reference(node) : why_not_lean(node);
   }
@@ -129,9 +129,9 @@ class Explanation {
   }
 
   Decision why_not_lean(const Node& node) const {
-    if (computes_in_int8(node.kind))
-      return {false, "weight", "Its weight is no floating-point constant."};
-    return {false, "lean", fmt::format("{} runs no faster in 8 bits by itself, and a quantizer would cost accuracy.", node.type)};
+    if (computes_in_int8(node.kind)) return {false, "weight", "Its weight is no floating-point constant."};
+    return {false, "lean",
+            fmt::format("{} runs no faster in 8 bits by itself, and a quantizer would cost accuracy.", node.type)};
   }
 
   const Setting& setting_;
