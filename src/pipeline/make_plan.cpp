@@ -110,25 +110,40 @@ Plan leave_out_unbounded(const Plan& plan, const Calibration& calibration) {
   return without_orphans(without(plan, groups, left_out, RestoreMode::kActivationsAndWeights));
 }
 
-Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
+// Adds the node to what is wrong with its weight.
+template <typename Fit>
+auto with_weight(const Model& model, const Quantizer& quantizer, const Fit& fit_it) {
   try {
-    const Tensor weight = model.constant(value_of(quantizer, model.graph()));
-    return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
+    return fit_it(model.constant(value_of(quantizer, model.graph())));
   } catch (const InvalidArgument& error) {
     throw InvalidArgument(fmt::format("{} (node '{}')", error.what(), quantizer.node));
   }
 }
 
+Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
+  return with_weight(model, quantizer, [&](const Tensor& weight) {
+    return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
+  });
+}
+
+Observed observed_by(const Model& model, const Quantizer& quantizer, const Calibration& calibration) {
+  if (quantizer.kind != SiteKind::kWeight) return *calibration.of(quantizer);
+  return with_weight(model, quantizer,
+                     [&](const Tensor& weight) { return observed_in(weight, quantizer.channel_axes); });
+}
+
+// A scale may be shared by activations, and by the tables of embeddings, whose rows become activations.
 Plan fit(const Model& model, Plan plan, const Calibration& calibration) {
   std::map<int, std::vector<Observed>> shared;
   for (const Quantizer& quantizer : plan.quantizers) {
-    if (quantizer.shared_scale >= 0) shared[quantizer.shared_scale].push_back(*calibration.of(quantizer));
+    if (quantizer.shared_scale >= 0)
+      shared[quantizer.shared_scale].push_back(observed_by(model, quantizer, calibration));
   }
   for (Quantizer& quantizer : plan.quantizers) {
-    if (quantizer.kind == SiteKind::kWeight) {
-      quantizer.range = fit_weight_of(model, quantizer);
-    } else if (quantizer.shared_scale >= 0) {
+    if (quantizer.shared_scale >= 0) {
       quantizer.range = fit_activation(united(shared[quantizer.shared_scale]), quantizer.config);
+    } else if (quantizer.kind == SiteKind::kWeight) {
+      quantizer.range = fit_weight_of(model, quantizer);
     } else {
       quantizer.range = fit_activation(*calibration.of(quantizer), quantizer.config);
     }
