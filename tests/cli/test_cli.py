@@ -180,32 +180,63 @@ def test_an_unmet_limit_saves_the_best_model_with_its_own_exit_code(work, out):
     assert json.loads((out / "report.json").read_text())["status"] == "not met"
 
 
-def test_inspect_lists_operations_with_their_quantizers(work):
+def inspect(model, *arguments, placement="lean"):
+    """The operations by name, as one placement decides on them, and its quantizers."""
+    result = run("inspect", model, "--json", "--placement", placement, *arguments)
+    assert result.returncode == DONE, result.stderr
+    answer = json.loads(result.stdout)
+    operations = {operation["name"]: operation[placement] for operation in answer["operations"]}
+    return operations, answer["quantizers"][placement]
+
+
+def test_inspect_shows_both_placements_side_by_side(work):
     text = run("inspect", work / "model.xml")
     assert text.returncode == DONE, text.stderr
-    assert "int8   conv1 (Convolution)" in text.stdout
+    assert "int8       int8       conv1 (Convolution)" in text.stdout
+    assert "\nlean: 3 of" in text.stdout
+    assert "\nreference: " in text.stdout
     answer = json.loads(run("inspect", work / "model.xml", "--json").stdout)
-    operations = {operation["name"]: operation for operation in answer["operations"]}
+    assert list(answer["quantizers"]) == ["lean", "reference"]
+    assert {"lean", "reference"} < set(answer["operations"][0])
+
+
+def test_inspect_lists_the_quantizers_of_one_placement(work):
+    text = run("inspect", work / "model.xml", "--placement", "reference")
+    assert "weight 1 of conv2: 8 bits, symmetric, per channel" in text.stdout
+    operations, quantizers = inspect(work / "model.xml")
     assert operations["conv2"]["int8"]
-    assert {"weight"} < {quantizer["kind"] for quantizer in operations["conv2"]["quantizers"]}
+    assert {"weight"} < {quantizer["kind"] for quantizer in quantizers if "conv2" in quantizer["operations"]}
+
+
+def test_inspect_explains_which_rule_decided(work):
+    for name, words in [("conv1", ["int8", "faster in 8 bits", "input of the model"]), ("conv1_relu", ["float", "'fused'"])]:
+        result = run("inspect", work / "model.xml", "--explain", name)
+        assert result.returncode == DONE, result.stderr
+        assert result.stdout.startswith(f"{name} (")
+        for word in ["lean:", "reference:", *words]:
+            assert word in result.stdout
+    ignored = run("inspect", work / "model.xml", "--explain", "conv1", "--ignored-names", "conv1")
+    assert "rule 'ignored scope'" in ignored.stdout
+
+
+def test_inspect_names_the_nearest_operations_to_one_that_is_not_there(work):
+    result = run("inspect", work / "model.xml", "--explain", "conf1")
+    check_refused(result, BAD_ARGUMENTS, "'conf1'", "'conv1'", "'conv2'")
 
 
 def test_ignored_operations_stay_in_floating_point(work):
     for option, value in [("names", "conv2"), ("patterns", "conv2"), ("types", "Convolution")]:
-        result = run("inspect", work / "model.xml", "--json", f"--ignored-{option}", value)
-        assert result.returncode == DONE, result.stderr
-        operations = {operation["name"]: operation["int8"] for operation in json.loads(result.stdout)["operations"]}
-        assert not operations["conv2"]
-        assert operations["classes"]
+        operations, _ = inspect(work / "model.xml", f"--ignored-{option}", value)
+        assert not operations["conv2"]["int8"]
+        assert operations["classes"]["int8"]
 
 
 def test_every_option_of_placement_is_taken_in_any_case_of_letters(work):
-    arguments = ["--placement", "lean", "--model-type", "transformer", "--target-device", "cpu_spr"]
+    arguments = ["--model-type", "transformer", "--target-device", "cpu_spr"]
     arguments += ["--overflow-fix", "disable", "--propagation-rule", "merge_all_in_one", "--quantize-outputs"]
-    result = run("inspect", work / "model.xml", "--json", *arguments)
-    assert result.returncode == DONE, result.stderr
-    operations = {operation["name"]: operation for operation in json.loads(result.stdout)["operations"]}
-    assert not any(quantizer["half_range"] for quantizer in operations["conv1"]["quantizers"])
+    operations, quantizers = inspect(work / "model.xml", *arguments)
+    assert operations["conv1"]["int8"]
+    assert not any(quantizer["half_range"] for quantizer in quantizers)
 
 
 def test_an_applied_plan_gives_the_same_model(work, out):
@@ -314,7 +345,10 @@ def test_a_model_with_nothing_to_quantize_is_refused(work, out, tmp_path):
     ov.save_model(ov.Model([ops.result(ops.relu(image))], [image], "relu"), tmp_path / "relu.xml")
     result = run("quantize", tmp_path / "relu.xml", "--calibration", work / "data.npz", "-o", out / "o.xml")
     check_refused(result, CANNOT_QUANTIZE, left=[out])
-    check_refused(run("inspect", tmp_path / "relu.xml"), CANNOT_QUANTIZE)
+    result = run("inspect", tmp_path / "relu.xml")  # shows why
+    assert (result.returncode, result.stderr) == (DONE, "")
+    assert "float      float      " in result.stdout
+    assert "lean: 0 of 1 operations" in result.stdout
 
 
 @pytest.mark.parametrize(
