@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("case")
     parser.add_argument("tool", choices=["nncf", "tightrope"])
     parser.add_argument("--plain", action="store_true", help="without accuracy control")
+    parser.add_argument("--placement", choices=["lean", "reference"], default="lean", help="of tightrope")
     parser.add_argument("--save", help="where to save the result")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
@@ -54,12 +55,19 @@ def main() -> None:
 
     original = metric_of(model)
     calibration = tool.Dataset(case.calibration)
+    own = {"placement": arguments.placement} if arguments.tool == "tightrope" else {}
     started = time.perf_counter()
     if arguments.plain:
-        result = tool.quantize(model, calibration, subset_size=case.subset_size)
+        result = tool.quantize(model, calibration, subset_size=case.subset_size, **own)
     else:
         result = tool.quantize_with_accuracy_control(
-            model, calibration, tool.Dataset(case.items), evaluate, max_drop=case.max_drop, subset_size=case.subset_size
+            model,
+            calibration,
+            tool.Dataset(case.items),
+            evaluate,
+            max_drop=case.max_drop,
+            subset_size=case.subset_size,
+            **own,
         )
     seconds = time.perf_counter() - started
     facts: dict[str, Any] = {

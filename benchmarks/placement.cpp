@@ -29,22 +29,8 @@ double best_milliseconds(const Graph& graph, const QuantizeOptions& options) {
 void report(const std::string& name, const Graph& graph) {
   QuantizeOptions reference;
   reference.placement = Placement::kReference;
-  QuantizeOptions scoped = reference;  // between ends as distant as can be
-  for (const Node& node : graph.nodes()) {
-    if (node.kind == OpKind::kParameter) scoped.ignored_scope.subgraphs = {{{node.name}, {}}};
-  }
-  for (const Node& node : graph.nodes()) {
-    if (node.roles & kIsActivation) scoped.ignored_scope.subgraphs[0].outputs = {node.name};
-  }
-  std::string ignored = "-";
-  if (!scoped.ignored_scope.subgraphs.empty() && !scoped.ignored_scope.subgraphs[0].outputs.empty()) {
-    const auto start = std::chrono::steady_clock::now();
-    const Plan rest = place_and_explain(graph, scoped).plan;
-    ignored = fmt::format("{:.2f}",
-                          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
-  }
-  fmt::print("| {} | {} | {:.2f} | {:.2f} | {} |\n", name, graph.nodes().size(), best_milliseconds(graph, {}),
-             best_milliseconds(graph, reference), ignored);
+  fmt::print("| {} | {} | {:.2f} | {:.2f} |\n", name, graph.nodes().size(), best_milliseconds(graph, {}),
+             best_milliseconds(graph, reference));
 }
 
 class Network {
