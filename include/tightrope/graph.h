@@ -33,6 +33,7 @@ enum class OpKind : std::uint8_t {
   kEmbedding,  // rows of a constant table, chosen by index
   kAttention,  // fused scaled dot product attention
   kRecurrent,  // a whole sequence through one recurrent cell
+  kState,      // what a stateful model remembers
   kShapeOf,
   kQuantizer,  // a quantizer that the model brought along
 };
@@ -71,7 +72,7 @@ enum Role : std::uint32_t {
   kIsArithmetic = 1U << 2,   // add, subtract, multiply, divide
   kIsElementwise = 1U << 3,  // of two operands
   kIsFragile = 1U << 4,      // in floating point where the model is said to be a transformer
-  kIsSelector = 1U << 5,      // a mark of post-processing: selection by score
+  kIsSelector = 1U << 5,     // a mark of post-processing: selection by score
 };
 
 // A constant operand that is stored in 8 bits together with its operation.
@@ -101,11 +102,11 @@ struct Node {
   OpKind kind = OpKind::kOther;
   Trait trait = Trait::kOpaque;
   DeviceOp device_op = DeviceOp::kUnquantized;
-  std::uint32_t roles = 0;            // of Role
-  std::int32_t rank = 0;              // breaks ties in placement: the order in which NNCF numbers operations
-  std::vector<int> data_ports;        // inputs that carry the elements; the others are indices, shapes, sizes
-  std::vector<int> quantized_ports;   // the only inputs that get quantizers; empty: all
-  std::vector<ValueId> inputs;  // kNone where an optional input is left out
+  std::uint32_t roles = 0;           // of Role
+  std::int32_t rank = 0;             // breaks ties in placement: the order in which NNCF numbers operations
+  std::vector<int> data_ports;       // inputs that carry the elements; the others are indices, shapes, sizes
+  std::vector<int> quantized_ports;  // the only inputs that get quantizers; empty: all
+  std::vector<ValueId> inputs;       // kNone where an optional input is left out
   std::vector<ValueId> outputs;
   std::vector<WeightPort> weights;
   int channel_axis = 1;  // of the output; negative counts from the end

@@ -200,6 +200,11 @@ std::optional<Aggregator> read_aggregator(const Fields& end) {
   throw end.unsupported("aggregator_type", "'min', 'max' or 'mean'");
 }
 
+bool has_asymmetric_activations(const QuantizeOptions& options) {
+  if (options.activations.mode) return options.activations.mode == Mode::kAsymmetric;
+  return options.preset ? options.preset == Preset::kMixed : options.model_type == ModelType::kTransformer;
+}
+
 RangeEstimator read_activation_range(const Fields& advanced, const QuantizeOptions& options) {
   const Fields estimator = advanced.object("activations_range_estimator_params", {"min", "max"});
   const Fields min = range_estimator_end(estimator, "min");
@@ -207,8 +212,8 @@ RangeEstimator read_activation_range(const Fields& advanced, const QuantizeOptio
   if (min.text("statistics_type").value_or("min") != "min") throw min.unsupported("statistics_type", "'min'");
   const std::string statistic = max.text("statistics_type").value_or("max");
   // A symmetric quantizer takes the largest magnitude for its maximum in any case, an asymmetric one never does.
-  if (statistic == "abs_max" && options.preset == Preset::kMixed) {
-    throw max.unsupported("statistics_type", "'max', or the preset 'performance',");
+  if (statistic == "abs_max" && has_asymmetric_activations(options)) {
+    throw max.unsupported("statistics_type", "'max', or symmetric activations,");
   }
   if (statistic != "max" && statistic != "abs_max") throw max.unsupported("statistics_type", "'max' or 'abs_max'");
   const RangeEstimator range{read_aggregator(min), read_aggregator(max)};
@@ -247,22 +252,42 @@ void check_bias_and_smoothing(const Fields& advanced) {
   if (alpha && !(*alpha < 0)) throw advanced.unsupported("smooth_quant_alpha", "a negative value");
 }
 
-void check_propagation_rule(const Fields& advanced) {
-  const Json* rule = advanced.find("quantizer_propagation_rule");
-  if (rule == nullptr) return;
-  const std::vector<std::string> known = {"0",
-                                          "1",
-                                          "2",
-                                          "3",
-                                          "DO_NOT_MERGE_BRANCHES",
-                                          "MERGE_IF_ALL_BRANCHES_SAME",
-                                          "MERGE_WITH_POTENTIAL_REQUANTIZATION",
-                                          "MERGE_ALL_IN_ONE"};
-  const auto found = std::ranges::find(known, shown(*rule));
-  if (found == known.end()) throw advanced.wrong("quantizer_propagation_rule", *rule, "a rule from 0 to 3");
-  if (*found != "3" && *found != "MERGE_ALL_IN_ONE") {
-    throw advanced.unsupported("quantizer_propagation_rule", "MERGE_ALL_IN_ONE (3)");
+int checked_bits(std::int64_t bits, const std::string& option) {
+  if (bits < 2 || bits > 16) {
+    throw InvalidArgument(fmt::format("option '{}' is {}; from 2 to 16 bits are needed", option, bits));
   }
+  return static_cast<int>(bits);
+}
+
+// What quantizers of activations or weights must look like.
+ConfigConstraints read_constraints(const Fields& advanced, const std::string& key) {
+  const Fields fields = advanced.object(
+      key, {"num_bits", "mode", "signedness_to_force", "per_channel", "narrow_range", "destination_type"});
+  if (fields.find("destination_type") != nullptr) throw fields.unsupported("destination_type", "leaving it out");
+  const std::string mode = fields.text("mode").value_or("");
+  for (const char* of_training : {"symmetric_lora", "symmetric_lora_nls", "asymmetric_lora", "asymmetric_lora_nls"}) {
+    if (mode == of_training) throw fields.unsupported("mode", "'symmetric' or 'asymmetric'");
+  }
+  ConfigConstraints constraints;
+  if (const auto bits = fields.integer("num_bits")) constraints.bits = checked_bits(*bits, fields.name("num_bits"));
+  constraints.mode = fields.choice<Mode>("mode", {{"symmetric", Mode::kSymmetric}, {"asymmetric", Mode::kAsymmetric}});
+  constraints.forced_sign = fields.boolean("signedness_to_force");
+  constraints.per_channel = fields.boolean("per_channel");
+  constraints.narrow_range = fields.boolean("narrow_range");
+  return constraints;
+}
+
+std::optional<PropagationRule> read_propagation_rule(const Fields& advanced) {
+  const Json* rule = advanced.find("quantizer_propagation_rule");
+  if (rule == nullptr) return std::nullopt;
+  const std::string found = shown(*rule);
+  const std::vector<std::string> names = {"DO_NOT_MERGE_BRANCHES", "MERGE_IF_ALL_BRANCHES_SAME",
+                                          "MERGE_WITH_POTENTIAL_REQUANTIZATION", "MERGE_ALL_IN_ONE"};
+  for (std::size_t i = 0; i < names.size(); ++i) {  // in the order of PropagationRule
+    if (found == names[i] || found == std::to_string(i)) return static_cast<PropagationRule>(i);
+  }
+  throw advanced.wrong("quantizer_propagation_rule", *rule,
+                       fmt::format("a number from 0 to 3 or {}", fmt::join(names, " or ")));
 }
 
 void read_advanced(const Fields& fields, QuantizeOptions& options) {
@@ -279,17 +304,14 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
                                                     {"first_layer_only", OverflowFix::kFirstLayerOnly},
                                                     {"disable", OverflowFix::kDisable}});
   options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
-  if (advanced.boolean("quantize_outputs").value_or(false)) throw advanced.unsupported("quantize_outputs", "false");
+  options.quantize_outputs = advanced.boolean("quantize_outputs").value_or(false);
   if (!advanced.boolean("inplace_statistics").value_or(true)) throw advanced.unsupported("inplace_statistics", "true");
   if (!advanced.boolean("disable_channel_alignment").value_or(true)) {
     throw advanced.unsupported("disable_channel_alignment", "true");
   }
-  for (const std::string key : {"activations_quantization_params", "weights_quantization_params"}) {
-    const Json* value = advanced.find(key);
-    const bool empty = value == nullptr || (value->is_object() && std::ranges::all_of(*value, &Json::is_null));
-    if (!empty) throw advanced.unsupported(key, "leaving it out");
-  }
-  check_propagation_rule(advanced);
+  options.activations = read_constraints(advanced, "activations_quantization_params");
+  options.weights = read_constraints(advanced, "weights_quantization_params");
+  options.propagation_rule = read_propagation_rule(advanced).value_or(options.propagation_rule);
   options.activation_range = read_activation_range(advanced, options);
   check_weight_range(advanced);
   check_bias_and_smoothing(advanced);
@@ -304,23 +326,25 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
 QuantizeOptions quantize_options_from_json(std::string_view json) {
   const Fields fields(parse(json), "",
                       {"mode", "preset", "target_device", "subset_size", "fast_bias_correction", "model_type",
-                       "ignored_scope", "advanced_parameters", "advanced_quantization_parameters"});
+                       "ignored_scope", "advanced_parameters", "advanced_quantization_parameters", "placement"});
   if (fields.choice<int>("mode", {{"fp8_e4m3", 0}, {"fp8_e5m2", 0}}))
     throw fields.unsupported("mode", "leaving it out");
-  if (fields.choice<int>("model_type", {{"transformer", 0}})) throw fields.unsupported("model_type", "leaving it out");
   if (!fields.boolean("fast_bias_correction").value_or(true)) {
     throw fields.unsupported("fast_bias_correction", "true");
   }
-  const auto device = fields.choice<std::optional<TargetDevice>>("target_device", {{"ANY", TargetDevice::kAny},
-                                                                                   {"CPU", TargetDevice::kCpu},
-                                                                                   {"GPU", TargetDevice::kGpu},
-                                                                                   {"NPU", TargetDevice::kNpu},
-                                                                                   {"CPU_SPR", std::nullopt}});
-  if (device && !*device) throw fields.unsupported("target_device", "'CPU'");
-
   QuantizeOptions options;
   options.preset = fields.choice<Preset>("preset", {{"performance", Preset::kPerformance}, {"mixed", Preset::kMixed}});
-  options.target_device = device ? **device : options.target_device;
+  options.target_device = fields
+                              .choice<TargetDevice>("target_device", {{"ANY", TargetDevice::kAny},
+                                                                      {"CPU", TargetDevice::kCpu},
+                                                                      {"GPU", TargetDevice::kGpu},
+                                                                      {"NPU", TargetDevice::kNpu},
+                                                                      {"CPU_SPR", TargetDevice::kCpuSpr}})
+                              .value_or(options.target_device);
+  options.model_type = fields.choice<ModelType>("model_type", {{"transformer", ModelType::kTransformer}});
+  options.placement =
+      fields.choice<Placement>("placement", {{"lean", Placement::kLean}, {"reference", Placement::kReference}})
+          .value_or(options.placement);
   options.subset_size = fields.integer("subset_size").value_or(options.subset_size);
   options.ignored_scope = read_ignored_scope(fields);
   read_advanced(fields, options);
@@ -362,6 +386,8 @@ void check(const QuantizeOptions& options) {
   if (options.subset_size < 1) {
     throw InvalidArgument(fmt::format("option 'subset_size' is {}; at least 1 is needed", options.subset_size));
   }
+  if (options.activations.bits) checked_bits(*options.activations.bits, "activations_quantization_params.num_bits");
+  if (options.weights.bits) checked_bits(*options.weights.bits, "weights_quantization_params.num_bits");
 }
 
 void check(const AccuracyOptions& options) {

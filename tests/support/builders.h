@@ -46,6 +46,9 @@ inline Quantizer weight_quantizer(std::string node, const std::vector<float>& hi
   return quantizer;
 }
 
+// What weights get by default.
+inline QuantizerConfig weight_config() { return {8, Mode::kSymmetric, true, true, true}; }
+
 // Collects log messages while it lives.
 class LogCapture {
  public:

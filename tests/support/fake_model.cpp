@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 
+#include "support/graph_builder.h"
 #include "tightrope/error.h"
 
 namespace tightrope::test {
@@ -226,18 +227,6 @@ std::string FakeModel::note(const std::string& key) const {
   const auto found = notes_.find(key);
   return found == notes_.end() ? std::string() : found->second;
 }
-
-namespace {
-
-Node node_of(std::string name, std::string type, OpKind kind = OpKind::kOther) {
-  Node node;
-  node.name = std::move(name);
-  node.type = std::move(type);
-  node.kind = kind;
-  return node;
-}
-
-}  // namespace
 
 ValueId NetBuilder::add_node(Node node, const std::vector<ValueId>& inputs, Shape shape, Compute compute,
                              ElementType type) {

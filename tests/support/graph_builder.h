@@ -6,9 +6,23 @@
 #include <utility>
 #include <vector>
 
+#include "openvino/op_table.h"
 #include "tightrope/graph.h"
 
 namespace tightrope::test {
+
+// An operation with the facts of OpenVINO's table, but for its ports.
+inline Node node_of(const std::string& name, const std::string& type, OpKind kind = OpKind::kOther) {
+  const openvino::OpRow row = openvino::find_row(type);
+  Node node;
+  node.name = name;
+  node.type = type;
+  node.kind = kind;
+  node.trait = row.trait;
+  node.device_op = kind == OpKind::kDepthwiseConvolution ? DeviceOp::kDepthwiseConvolution : row.device_op;
+  node.roles = row.roles;
+  return node;
+}
 
 // Adds one operation per call and returns its first output. Values are f32 [1,4,8,8] unless told otherwise.
 class GraphBuilder {
@@ -59,11 +73,8 @@ class GraphBuilder {
 
   ValueId add(const std::string& name, const std::string& type, OpKind kind, const std::vector<ValueId>& inputs,
               Trait trait = Trait::kOpaque, ElementType result = ElementType::kF32, Shape shape = kImage) {
-    Node node;
-    node.name = name;
-    node.type = type;
-    node.kind = kind;
-    node.trait = trait;
+    Node node = node_of(name, type, kind);
+    if (trait != Trait::kOpaque) node.trait = trait;
     const std::size_t data = trait == Trait::kMovesData ? 1 : inputs.size();
     for (std::size_t port = 0; port < data; ++port) node.data_ports.push_back(static_cast<int>(port));
     const NodeId id = graph.add_node(std::move(node));
@@ -76,10 +87,7 @@ class GraphBuilder {
 
   ValueId weighted(const std::string& name, const std::string& type, OpKind kind, ValueId x, std::vector<int> axes) {
     const ValueId weight = constant(name + "/w");
-    Node node;
-    node.name = name;
-    node.type = type;
-    node.kind = kind;
+    Node node = node_of(name, type, kind);
     node.data_ports = {0, 1};
     node.weights = {{1, std::move(axes)}};
     const NodeId id = graph.add_node(std::move(node));

@@ -6,8 +6,8 @@
 
 #include <cmath>
 
-#include "devices/configs.h"
 #include "ranges/fit.h"
+#include "support/builders.h"
 #include "support/graph_builder.h"
 #include "tightrope/error.h"
 
@@ -38,7 +38,7 @@ Quantizer quantizer_of(const Layout& layout, const Tensor& weight) {
   quantizer.kind = SiteKind::kWeight;
   quantizer.node = "conv";
   quantizer.port = 1;
-  quantizer.config = weight_config();
+  quantizer.config = test::weight_config();
   if (layout.per_channel)
     quantizer.channel_axes = layout.kind == OpKind::kConvolution ? std::vector{0} : std::vector{0, 1};
   quantizer.range = fit_weight(weight, quantizer.channel_axes, quantizer.config, false);

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "devices/configs.h"
+#include "support/builders.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
@@ -157,20 +157,20 @@ Tensor weight_of(const Floats& values, Shape shape) {
 
 TEST(FitWeight, LetsEveryChannelKeepAScaleOfItsOwn) {
   const Tensor weight = weight_of({5, -1, 1e-6F, -2e-6F}, {2, 2});
-  expect_range(fit_weight(weight, std::vector{0}, weight_config(), false), {-5, -2e-6F}, {5, 2e-6F}, 255, "rows");
-  expect_range(fit_weight(weight, std::vector{1}, weight_config(), false), {-5, -1}, {5, 1}, 255, "columns");
-  expect_range(fit_weight(weight, {}, weight_config(), false), {-5}, {5}, 255, "all");
-  expect_range(fit_weight(weight, std::vector{0}, weight_config(), true), {-10, -4e-6F}, {10, 4e-6F}, 255,
+  expect_range(fit_weight(weight, std::vector{0}, test::weight_config(), false), {-5, -2e-6F}, {5, 2e-6F}, 255, "rows");
+  expect_range(fit_weight(weight, std::vector{1}, test::weight_config(), false), {-5, -1}, {5, 1}, 255, "columns");
+  expect_range(fit_weight(weight, {}, test::weight_config(), false), {-5}, {5}, 255, "all");
+  expect_range(fit_weight(weight, std::vector{0}, test::weight_config(), true), {-10, -4e-6F}, {10, 4e-6F}, 255,
                "half range");
 }
 
 TEST(FitWeight, KeepsTheSignWhereAllWeightsArePositive) {
-  expect_range(fit_weight(weight_of({1, 2}, {1, 2}), std::vector{0}, weight_config(), false), {-2}, {2}, 255,
+  expect_range(fit_weight(weight_of({1, 2}, {1, 2}), std::vector{0}, test::weight_config(), false), {-2}, {2}, 255,
                "positive");
 }
 
 TEST(FitWeight, GivesAChannelOfZerosARange) {
-  const Range range = fit_weight(weight_of({0, 0, 1, 1}, {2, 2}), std::vector{0}, weight_config(), false);
+  const Range range = fit_weight(weight_of({0, 0, 1, 1}, {2, 2}), std::vector{0}, test::weight_config(), false);
   EXPECT_GT(range.high[0], 0);
   EXPECT_LT(range.low[0], 0);
   EXPECT_EQ(range.high[1], 1);
@@ -182,7 +182,7 @@ TEST(FitWeight, TakesAsymmetricWeights) {
 
 TEST(FitWeight, NamesTheChannelThatIsNotFinite) {
   for (const float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    EXPECT_THAT([&] { fit_weight(weight_of({1, 2, poison, 1}, {2, 2}), std::vector{0}, weight_config(), false); },
+    EXPECT_THAT([&] { fit_weight(weight_of({1, 2, poison, 1}, {2, 2}), std::vector{0}, test::weight_config(), false); },
                 ThrowsMessage<InvalidArgument>(HasSubstr("channel 1")));
   }
 }

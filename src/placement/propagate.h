@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Quantizers move from the inputs of the operations that want them up to where the tensor is made.
+#pragma once
+
+#include <vector>
+
+#include "placement/exemptions.h"
+#include "tightrope/graph.h"
+#include "tightrope/options.h"
+#include "tightrope/plan.h"
+
+namespace tightrope {
+
+// What placement knows before quantizers move.
+struct Setting {
+  const Graph& graph;
+  const QuantizeOptions& options;
+  std::vector<bool> flow;  // see graph/data_flow.h
+  std::vector<Exemption> exemptions;
+  std::vector<Fusion> fusions;  // nothing fused in lean placement, which puts no quantizers inside
+
+  bool in_flow(NodeId id) const { return flow[static_cast<std::size_t>(id)]; }
+  bool is_exempt(NodeId id) const { return exemptions[static_cast<std::size_t>(id)].why != Exempt::kNo; }
+  NodeId fused_into(NodeId id) const { return fusions[static_cast<std::size_t>(id)].first; }
+  bool is_reference() const { return options.placement == Placement::kReference; }
+
+  // A tensor of data that a quantizer can be put on.
+  bool is_quantizable(ValueId value) const;
+};
+
+// An input that wants a quantizer, with one of these configurations, best first.
+struct Seed {
+  Use input;
+  std::vector<QuantizerConfig> configs;
+};
+
+// Why a quantizer went no further up.
+enum class Stop : std::uint8_t {
+  kProducer,         // what makes the tensor changes values, or is an input of the model
+  kOtherConsumer,    // somebody else reads the tensor in floating point
+  kConfigurations,   // the consumers have no configuration in common, or may not share one
+  kUnequalElements,  // the operation that moves the elements also takes in others
+};
+
+// Where a quantizer came to rest.
+struct Site {
+  SiteKind kind = SiteKind::kOutput;
+  NodeId node = kNone;
+  int port = 0;                          // kNone: every output that is used, each for itself
+  std::vector<QuantizerConfig> configs;  // best first, never empty
+  std::vector<NodeId> operations;        // ascending; what it was put there for
+  int scale = kNone;                     // sites with the same number share one scale
+  bool moved = false;                    // through an operation that moves data
+  std::vector<std::size_t> below;        // sites on the way down that requantize what this one gives
+  Stop stop = Stop::kProducer;
+  NodeId stopper = kNone;  // for kOtherConsumer
+};
+
+// Settles every seed, one pass over the nodes, consumers before producers.
+std::vector<Site> propagate(const Setting& setting, const std::vector<Seed>& seeds);
+
+}  // namespace tightrope

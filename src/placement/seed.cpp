@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "placement/seed.h"
+
+#include <algorithm>
+
+#include "devices/tables.h"
+
+namespace tightrope {
+namespace {
+
+NodeId node_count(const Setting& setting) { return static_cast<NodeId>(setting.graph.nodes().size()); }
+
+// Operations of their own, or the first of those that run as one.
+bool leads(const Setting& setting, NodeId id) {
+  const NodeId first = setting.fused_into(id);
+  return setting.in_flow(id) && !setting.is_exempt(id) && (first == kNone || first == id);
+}
+
+void seed_activation(const Setting& setting, Use input, std::vector<QuantizerConfig> configs, Seeds& seeds) {
+  const Node& node = setting.graph.node(input.node);
+  if (setting.is_quantizable(node.inputs[static_cast<std::size_t>(input.port)]))
+    seeds.activations.push_back({input, std::move(configs)});
+}
+
+void seed_weights(const Setting& setting, NodeId id, Seeds& seeds) {
+  const Node& node = setting.graph.node(id);
+  if (node.weights.empty()) return;
+  const auto configs = weight_configs(node, setting.options);
+  for (const WeightPort& weight : node.weights) {
+    Site site;
+    site.kind = SiteKind::kWeight;
+    site.node = id;
+    site.port = weight.port;
+    site.configs = configs;
+    site.operations = {id};
+    seeds.weights.push_back(std::move(site));
+  }
+}
+
+void seed_outputs(const Setting& setting, Seeds& seeds) {
+  if (!setting.options.quantize_outputs) return;
+  for (NodeId id = 0; id < node_count(setting); ++id) {
+    if (setting.graph.node(id).kind == OpKind::kResult && leads(setting, id))
+      seed_activation(setting, {id, 0}, output_configs(setting.options), seeds);
+  }
+}
+
+// A convolution or matrix product with constant weights, or a product of two activations.
+bool runs_in_int8(const Setting& setting, NodeId id) {
+  const Node& node = setting.graph.node(id);
+  if (!computes_in_int8(node.kind) || !leads(setting, id) || node.inputs.size() < 2) return false;
+  if (node.weights.empty() && node.kind != OpKind::kMatMul) return false;
+  return std::ranges::all_of(std::initializer_list<int>{0, 1}, [&](int port) {
+    return std::ranges::find(node.weights, port, &WeightPort::port) != node.weights.end() ||
+           setting.is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
+  });
+}
+
+// The convolution whose result, with its bias, this value is, if nobody else needs that result; else kNone.
+NodeId private_convolution(const Setting& setting, ValueId id) {
+  const Graph& graph = setting.graph;
+  const auto is_data = [&](ValueId value) { return value != kNone && setting.in_flow(graph.value(value).producer); };
+  const Value* value = &graph.value(id);
+  if (value->uses.size() != 1) return kNone;
+  const Node& producer = graph.node(value->producer);
+  if (producer.kind == OpKind::kAdd) {  // of the bias, on either side
+    const std::size_t bias = is_data(producer.inputs[1]) ? 0 : 1;
+    if (is_data(producer.inputs[bias])) return kNone;
+    value = &graph.value(producer.inputs[1 - bias]);
+    if (value->uses.size() != 1) return kNone;
+  }
+  const bool fuses = graph.node(value->producer).kind != OpKind::kMatMul && runs_in_int8(setting, value->producer);
+  return fuses ? value->producer : kNone;
+}
+
+// An addition of two activations becomes part of the convolution in front of it, which adds the other operand to its
+// accumulators: only that one is worth quantizing. Of two convolutions the later takes the addition in.
+void seed_residual(const Setting& setting, NodeId id, Seeds& seeds) {
+  const Graph& graph = setting.graph;
+  const Node& node = graph.node(id);
+  if (node.kind != OpKind::kAdd || !leads(setting, id) || node.inputs.size() != 2) return;
+  if (!setting.is_quantizable(node.inputs[0]) || !setting.is_quantizable(node.inputs[1])) return;
+  if (graph.value(node.inputs[0]).shape != graph.value(node.inputs[1]).shape) return;  // a broadcast
+  const NodeId first = private_convolution(setting, node.inputs[0]);
+  const NodeId second = private_convolution(setting, node.inputs[1]);
+  if (first == kNone && second == kNone) return;
+  seed_activation(setting, {id, first > second ? 1 : 0}, activation_configs(node, setting.options), seeds);
+  seeds.fused_additions.push_back({node.name, graph.node(std::max(first, second)).name});
+}
+
+}  // namespace
+
+Seeds reference_seeds(const Setting& setting) {
+  Seeds seeds;
+  for (NodeId id = 0; id < node_count(setting); ++id) {
+    const Node& node = setting.graph.node(id);
+    if (!leads(setting, id)) continue;
+    if (node.trait == Trait::kComputes) {
+      const auto configs = activation_configs(node, setting.options);
+      for (int port = 0; port < static_cast<int>(node.inputs.size()); ++port) {
+        const auto& only = node.quantized_ports;
+        if (only.empty() || std::ranges::find(only, port) != only.end())
+          seed_activation(setting, {id, port}, configs, seeds);
+      }
+    }
+    if (node.trait == Trait::kComputes || node.trait == Trait::kLooksUp) seed_weights(setting, id, seeds);
+  }
+  seed_outputs(setting, seeds);
+  return seeds;
+}
+
+Seeds lean_seeds(const Setting& setting) {
+  Seeds seeds;
+  for (NodeId id = 0; id < node_count(setting); ++id) {
+    if (!runs_in_int8(setting, id)) {
+      seed_residual(setting, id, seeds);
+      continue;
+    }
+    const auto configs = activation_configs(setting.graph.node(id), setting.options);
+    for (const int port : {0, 1}) seed_activation(setting, {id, port}, configs, seeds);
+    seed_weights(setting, id, seeds);
+  }
+  seed_outputs(setting, seeds);
+  return seeds;
+}
+
+}  // namespace tightrope
