@@ -21,7 +21,7 @@ import openvino as ov
 
 from tightrope import _runtime
 from tightrope._runtime import _core
-from tightrope.errors import InvalidArgumentError
+from tightrope.errors import QuantizationError
 
 Decision = dict[str, Any]
 Site = tuple[str, str, int]  # kind, operation, port
@@ -30,19 +30,16 @@ _KINDS = {"output": "post", "input": "pre", "weight": "weight"}
 _NNCF_KINDS = {"POST_LAYER_OPERATION": "post", "PRE_LAYER_OPERATION": "pre", "OPERATION_WITH_WEIGHTS": "weight"}
 
 
-def has_reference() -> bool:
-    """Whether this version of Tightrope knows the reference placement."""
-    try:
-        _core.check_options(json.dumps({"placement": "reference"}), None, "openvino")
-    except InvalidArgumentError:
-        return False
-    return True
-
-
 def our_decision(model: ov.Model, **options: Any) -> Decision:
-    """What Tightrope decides with the reference placement. Raises what `quantize` would raise."""
+    """What Tightrope decides with the reference placement; nothing where it finds nothing to quantize.
+
+    Raises what `quantize` would raise for other reasons.
+    """
     core = _core.Model(_runtime.handle(model), _runtime.handle(model.clone()))
-    plan = json.loads(_core.place(core, json.dumps({"placement": "reference", **options})).to_json())
+    try:
+        plan = json.loads(_core.place(core, json.dumps({"placement": "reference", **options})).to_json())
+    except QuantizationError:
+        return {"points": [], "unified": [], "half_range": []}
     points, half_range = [], []
     groups: dict[int, list[list[Any]]] = {}
     for quantizer in plan["quantizers"]:
@@ -157,18 +154,33 @@ def quick_patterns() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A defect of NNCF's that we don't repeat: points that only one of the two decisions has."""
+    """A defect of NNCF's that we don't repeat. Configurations are words ("8 bits, symmetric"); None: no point."""
 
     name: str
     reason: str
-    covers: Callable[[ov.Node, Site], bool]  # the operation named by a point that only NNCF has
+    covers: Callable[[ov.Node, Site, str | None, str | None], bool]  # operation, point, our and NNCF's configuration
+
+
+def _is_shape_of(op: ov.Node, site: Site, ours: str | None, theirs: str | None) -> bool:
+    return ours is None and site[0] == "pre" and op.get_type_name() == "ShapeOf"
+
+
+def _is_vector_weight(op: ov.Node, site: Site, ours: str | None, theirs: str | None) -> bool:
+    kind, _, port = site
+    is_vector = kind == "weight" and op.get_type_name() == "MatMul" and len(op.get_input_shape(port)) == 1
+    return is_vector and ours is not None and theirs is not None and theirs.replace(", per channel", "") == ours
 
 
 ACCEPTED = [
     Accepted(
         "shape of a quantized tensor",
         "A shape doesn't depend on values. NNCF gets here where a quantized operation has several outputs.",
-        lambda op, site: site[0] == "pre" and op.get_type_name() == "ShapeOf",
+        _is_shape_of,
+    ),
+    Accepted(
+        "vector as a weight",
+        "Its only axis is summed over, so that NNCF's scale per channel is one scale for the tensor, too.",
+        _is_vector_weight,
     ),
 ]
 
@@ -185,18 +197,19 @@ def compare(ours: Decision, theirs: Decision, model: ov.Model) -> Comparison:
     mine, other = _configurations(ours), _configurations(theirs)
     dropped = set()
     for site in sorted(mine.keys() | other.keys()):
-        if mine.get(site) == other.get(site):
+        configurations = mine.get(site), other.get(site)
+        if configurations[0] == configurations[1]:
             continue
-        known = next((a for a in ACCEPTED if site not in mine and a.covers(nodes[site[1]], site)), None)
-        if known is not None:
-            result.accepted[known.name] += 1
+        known = next((entry for entry in ACCEPTED if entry.covers(nodes[site[1]], site, *configurations)), None)
+        if known is None:
+            ours_shown, theirs_shown = (words or "nothing" for words in configurations)
+            result.unexplained.append(f"{_shown(site)}: ours {ours_shown}, NNCF's {theirs_shown}")
+            continue
+        result.accepted[known.name] += 1
+        if configurations[0] is None:
             dropped.add(site)
-            continue
-        result.unexplained.append(
-            f"{_shown(site)}: ours {mine.get(site, 'nothing')}, NNCF's {other.get(site, 'nothing')}"
-        )
-    for name in ("unified", "half_range"):
-        our_sets, their_sets = _sets(ours[name], set()), _sets(theirs[name], dropped)
+    for name, smallest in (("unified", 2), ("half_range", 1)):
+        our_sets, their_sets = _sets(ours[name], set(), smallest), _sets(theirs[name], dropped, smallest)
         for who, only in (("ours", our_sets - their_sets), ("NNCF's", their_sets - our_sets)):
             result.unexplained += sorted(f"{name} only {who}: {', '.join(map(_shown, sorted(g)))}" for g in only)
     return result
@@ -218,10 +231,11 @@ def _configurations(decision: Decision) -> dict[Site, str]:
     return result
 
 
-def _sets(groups: list[Any], dropped: set[Site]) -> set[frozenset[Site]]:
-    """Groups of sites as sets, without the dropped ones; a single site is a group of one."""
+def _sets(groups: list[Any], dropped: set[Site], smallest: int) -> set[frozenset[Site]]:
+    """Groups of sites as sets, without dropped sites and smaller groups; a single site is a group of one."""
     listed = [[group] if isinstance(group[0], str) else group for group in groups]
-    return {frozenset(tuple(site) for site in group) - dropped for group in listed} - {frozenset()}
+    sets = {frozenset(tuple(site) for site in group) - dropped for group in listed}
+    return {group for group in sets if len(group) >= smallest}
 
 
 def _shown(site: Site) -> str:

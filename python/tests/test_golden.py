@@ -11,7 +11,7 @@ from typing import Any
 
 import openvino as ov
 import pytest
-from reference_placement import differences, has_reference, nncf_decision, our_decision
+from reference_placement import differences, nncf_decision, our_decision
 
 SHARED = next((p / "shared" for p in Path(__file__).resolve().parents if (p / "shared" / "golden").is_dir()), Path())
 GOLDEN = SHARED / "golden"
@@ -48,7 +48,6 @@ def case(file: Path) -> tuple[ov.Model, dict[str, Any], dict[str, Any]]:
     return model_of(name), OPTIONS[options], json.loads(file.read_text())
 
 
-@pytest.mark.skipif(not has_reference(), reason="this version has no reference placement")
 @pytest.mark.parametrize("file", recorded("synthetic/ov_*.json", "real/*.openvino.*.json"))
 def test_our_placement_is_the_recorded_one(file: Path) -> None:
     model, options, decision = case(file)

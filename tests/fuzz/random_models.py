@@ -102,7 +102,7 @@ class Growing:
             result = ops.constant(np.full(shape, 0.5, np.float32))
         elif form < 0.88:
             result = self.node(ops.convert, ops.constant(np.full(shape, 0.5, np.float16)), "f32")
-        elif form < 0.96:
+        elif form < 0.985:
             result = self.node(ops.reshape, constant(*shape[::-1]), np.array(shape), False)
         else:
             result = self.node(ops.multiply, constant(*shape), constant(1))
