@@ -40,9 +40,13 @@ constexpr std::string_view kFooter =
 
 // Text as it was typed; made into options by the same reader that serves Python.
 struct PlacementArguments {
+  std::string placement;
   std::string preset;
+  std::string model_type;
   std::string target_device;
   std::string overflow_fix;
+  std::string propagation_rule;
+  bool quantize_outputs = false;
   std::vector<std::string> ignored_names;
   std::vector<std::string> ignored_patterns;
   std::vector<std::string> ignored_types;
@@ -70,9 +74,17 @@ void add_placement_options(CLI::App& command, PlacementArguments& arguments) {
   const auto add_text = [&](const char* name, std::string& text, const char* help) {
     command.add_option(name, text, help)->group("Placement");
   };
+  add_text("--placement", arguments.placement,
+           "lean (quantizers where they make operations faster; the default) or reference (where NNCF puts them)");
   add_text("--preset", arguments.preset, "performance (activations symmetric; the default) or mixed (asymmetric)");
-  add_text("--target-device", arguments.target_device, "ANY (the default), CPU, GPU or NPU");
+  add_text("--model-type", arguments.model_type,
+           "transformer: preset mixed by default, and normalization in floating point");
+  add_text("--target-device", arguments.target_device, "ANY (the default), CPU, CPU_SPR, GPU or NPU");
   add_text("--overflow-fix", arguments.overflow_fix, "first_layer_only (the default), enable or disable");
+  add_text("--propagation-rule", arguments.propagation_rule,
+           "How quantizers of branches merge: 0 to 3, or a name such as MERGE_ALL_IN_ONE (3, the default)");
+  command.add_flag("--quantize-outputs", arguments.quantize_outputs, "Quantize what the model returns, too")
+      ->group("Placement");
   add_list("--ignored-names", arguments.ignored_names, "Operation that stays in floating point; may be repeated");
   add_list("--ignored-patterns", arguments.ignored_patterns, "Regular expression for such names; may be repeated");
   add_list("--ignored-types", arguments.ignored_types, "Type of such operations; may be repeated");
@@ -148,17 +160,25 @@ std::string upper(std::string text) {
 }
 
 QuantizeOptions quantize_options(const Arguments& arguments) {
-  const PlacementArguments& placement = arguments.placement;
-  nlohmann::json json = {{"subset_size", arguments.subset_size},
-                         {"ignored_scope",
-                          {{"names", placement.ignored_names},
-                           {"patterns", placement.ignored_patterns},
-                           {"types", placement.ignored_types},
-                           {"validate", !placement.no_ignored_validation}}},
-                         {"advanced_parameters", {{"disable_bias_correction", arguments.no_bias_correction}}}};
-  if (!placement.preset.empty()) json["preset"] = placement.preset;
-  if (!placement.target_device.empty()) json["target_device"] = upper(placement.target_device);
-  if (!placement.overflow_fix.empty()) json["advanced_parameters"]["overflow_fix"] = placement.overflow_fix;
+  const PlacementArguments& typed = arguments.placement;
+  nlohmann::json json = {
+      {"subset_size", arguments.subset_size},
+      {"ignored_scope",
+       {{"names", typed.ignored_names},
+        {"patterns", typed.ignored_patterns},
+        {"types", typed.ignored_types},
+        {"validate", !typed.no_ignored_validation}}},
+      {"advanced_parameters",
+       {{"disable_bias_correction", arguments.no_bias_correction}, {"quantize_outputs", typed.quantize_outputs}}}};
+  const auto add = [](nlohmann::json& into, const char* name, const std::string& text) {
+    if (!text.empty()) into[name] = text;
+  };
+  add(json, "placement", typed.placement);
+  add(json, "preset", typed.preset);
+  add(json, "model_type", typed.model_type);
+  add(json, "target_device", upper(typed.target_device));
+  add(json["advanced_parameters"], "overflow_fix", typed.overflow_fix);
+  add(json["advanced_parameters"], "quantizer_propagation_rule", upper(typed.propagation_rule));
   return quantize_options_from_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 

@@ -57,6 +57,20 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
                                                   const AccuracyOptions& accuracy = {});
 
 // Where quantizers would go, without data: a plan with empty ranges. Throws what quantize() throws.
+// Rules: docs/algorithms.md#placement
 Plan place(const Graph& graph, const QuantizeOptions& options = {});
+
+// What placement decided for an operation.
+struct Decision {
+  bool in_int8 = false;
+  std::string rule;  // the name of the rule that decided, such as "ignored scope"
+  std::string why;   // sentences for people
+};
+
+struct ExplainedPlan {
+  Plan plan;                        // as place() gives it; empty where nothing can be quantized
+  std::vector<Decision> decisions;  // by NodeId
+};
+ExplainedPlan place_and_explain(const Graph& graph, const QuantizeOptions& options = {});
 
 }  // namespace tightrope

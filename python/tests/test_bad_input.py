@@ -25,11 +25,11 @@ from tightrope import (
     RangeEstimatorParameters,
     StatisticsCollectorParameters,
     StatisticsType,
-    TargetDevice,
     UnsupportedBackendError,
     UnsupportedError,
 )
 from tightrope.common.quantization.quantizer_propagation.structs import QuantizerPropagationRule
+from tightrope.parameters import QuantizationScheme
 from tightrope.quantization.advanced_parameters import (
     FP8QuantizationParameters,
     FP8Type,
@@ -78,10 +78,7 @@ MEAN_OF_ITEMS = RangeEstimatorParameters(
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     *[("mode", {"mode": mode}) for mode in QuantizationMode],
-    ("model_type", {"model_type": ModelType.TRANSFORMER}),
     ("fast_bias_correction", {"fast_bias_correction": False}),
-    ("target_device", {"target_device": TargetDevice.CPU_SPR}),
-    ("quantize_outputs", advanced(quantize_outputs=True)),
     ("inplace_statistics", advanced(inplace_statistics=False)),
     ("disable_channel_alignment", advanced(disable_channel_alignment=False)),
     (
@@ -89,20 +86,13 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
         advanced(batchwise_statistics=True, activations_range_estimator_params=MEAN_OF_ITEMS),
     ),
     *[
-        (f"{kind}_quantization_params", advanced(**{f"{kind}_quantization_params": value}))
+        (f"{kind}_quantization_params.{field}", advanced(**{f"{kind}_quantization_params": value}))
         for kind in ("activations", "weights")
-        for value in (
-            QuantizationParameters(num_bits=4),
-            QuantizationParameters(per_channel=False),
-            QuantizationParameters(signedness_to_force=True),
-            QuantizationParameters(narrow_range=False),
-            FP8QuantizationParameters(FP8Type.E4M3),
+        for field, value in (
+            ("destination_type", FP8QuantizationParameters(FP8Type.E4M3)),
+            ("mode", QuantizationParameters(mode=QuantizationScheme.SYMMETRIC_LORA)),
+            ("mode", QuantizationParameters(mode=QuantizationScheme.ASYMMETRIC_LORA_NLS)),
         )
-    ],
-    *[
-        ("quantizer_propagation_rule", advanced(quantizer_propagation_rule=rule))
-        for rule in QuantizerPropagationRule
-        if rule is not QuantizerPropagationRule.MERGE_ALL_IN_ONE
     ],
     (
         "apply_for_all_nodes",
@@ -113,6 +103,10 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("smooth_quant_alphas.matmul", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.5))),
     ("smooth_quant_alpha", advanced(smooth_quant_alpha=0.5)),
     ("backend_params", advanced(backend_params={"compress_weights": False})),
+    (
+        "statistics_type",
+        {"model_type": ModelType.TRANSFORMER, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
+    ),
     (
         "statistics_type",
         {"preset": QuantizationPreset.MIXED, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
@@ -160,11 +154,15 @@ def test_tuning_of_hyperparameters_is_refused_by_name_before_any_work(fragile: o
         advanced(smooth_quant_alpha=-1.0),
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)),
         advanced(activations_quantization_params=QuantizationParameters()),
+        advanced(weights_quantization_params=FP8QuantizationParameters()),
+        advanced(weights_quantization_params=QuantizationParameters(num_bits=8, mode=QuantizationScheme.SYMMETRIC)),
+        *[advanced(quantizer_propagation_rule=rule) for rule in QuantizerPropagationRule],
         advanced(backend_params={}),
         advanced(batchwise_statistics=True),
         ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX, aggregator_type=AggregatorType.MEAN),
         ranges("weights", "max", statistics_type=StatisticsType.MAX, aggregator_type=AggregatorType.MAX),
         {"preset": "mixed", "target_device": "cpu"},
+        {"model_type": "transformer", "target_device": "cpu_spr", "placement": "lean"},
     ],
 )
 def test_what_says_the_same_as_the_default_or_works_is_accepted(
@@ -236,6 +234,16 @@ def test_a_validation_function_that_is_none_is_refused(fragile: ov.Model, vector
 def test_an_empty_calibration_dataset_is_refused(data: Any, fragile: ov.Model) -> None:
     with pytest.raises(InvalidArgumentError, match="calibration dataset yields no items; at least one is needed"):
         tightrope.quantize(fragile, Dataset(data))
+
+
+@pytest.mark.parametrize("bits", [1, 17])
+@pytest.mark.parametrize("kind", ["activations", "weights"])
+def test_bits_out_of_range_are_refused_before_any_work(kind: str, bits: int, fragile: ov.Model) -> None:
+    data = small_models.Stream(small_models.vectors(2))
+    options = advanced(**{f"{kind}_quantization_params": QuantizationParameters(num_bits=bits)})
+    with pytest.raises(InvalidArgumentError, match=rf"{kind}_quantization_params.num_bits' is {bits}; from 2 to 16"):
+        tightrope.quantize(fragile, Dataset(data), **options)
+    assert data.read == 0
 
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, None, True])
@@ -340,8 +348,8 @@ def test_items_without_elements_say_nothing_and_are_refused_where_there_are_no_o
 
 
 def test_messages_name_the_argument_of_the_function_that_was_called(fragile: ov.Model, vectors: Dataset) -> None:
-    advanced_parameters = AdvancedQuantizationParameters(quantize_outputs=True)
-    with pytest.raises(UnsupportedError, match="'advanced_quantization_parameters.quantize_outputs'"):
+    advanced_parameters = AdvancedQuantizationParameters(inplace_statistics=False)
+    with pytest.raises(UnsupportedError, match="'advanced_quantization_parameters.inplace_statistics'"):
         tightrope.quantize_with_accuracy_control(
             fragile, vectors, vectors, lambda model, data: 1.0, advanced_quantization_parameters=advanced_parameters
         )

@@ -12,6 +12,7 @@ from tightrope.options import accuracy_options, quantize_options
 from tightrope.parameters import (
     DropType,
     ModelType,
+    Placement,
     QuantizationMode,
     QuantizationPreset,
     QuantizationScheme,
@@ -49,6 +50,7 @@ def quantize(**changes: Any) -> dict[str, Any]:
         "model_type": None,
         "ignored_scope": None,
         "advanced_parameters": None,
+        "placement": Placement.LEAN,
     }
     return quantize_options(**{**arguments, **changes})
 
@@ -82,6 +84,7 @@ def test_defaults_of_quantize_become_a_plain_dict() -> None:
         "model_type": None,
         "ignored_scope": None,
         "advanced_parameters": None,
+        "placement": "lean",
     }
 
 
@@ -150,10 +153,12 @@ def test_options_with_everything_set_are_plain_and_survive_json() -> None:
         model_type=ModelType.TRANSFORMER,
         ignored_scope=IgnoredScope(["a"], ["b.*"], ["Add"], [Subgraph(["c"], ["d"])], False),
         advanced_parameters=advanced,
+        placement=Placement.REFERENCE,
     )
     assert_plain(options)
     assert json.loads(json.dumps(options, allow_nan=False)) == options
     assert (options["mode"], options["preset"], options["target_device"]) == ("fp8_e4m3", "mixed", "CPU_SPR")
+    assert (options["model_type"], options["placement"]) == ("transformer", "reference")
     assert options["ignored_scope"] == {
         "names": ["a"],
         "patterns": ["b.*"],
@@ -178,6 +183,11 @@ def test_options_with_everything_set_are_plain_and_survive_json() -> None:
         "levels": [1, 2.5],
         "deep": {"kind": "f8e5m2", "x": None},
     }
+
+
+@pytest.mark.parametrize("text", ["reference", "REFERENCE"])
+def test_a_string_serves_for_the_placement(text: str) -> None:
+    assert quantize(placement=text)["placement"] == "reference"
 
 
 @pytest.mark.parametrize("text", ["performance", "PERFORMANCE", "Performance"])
@@ -261,6 +271,8 @@ WRONG_TYPES = [
         {"preset": "quick"},
         "preset: found 'quick' (str); needs QuantizationPreset (one of 'performance', 'mixed') or None.",
     ),
+    ({"placement": None}, "placement: found None (NoneType); needs Placement (one of 'lean', 'reference')."),
+    ({"placement": "full"}, "placement: found 'full' (str); needs Placement (one of 'lean', 'reference')."),
     ({"target_device": None}, "target_device: found None (NoneType); needs TargetDevice (one of 'ANY', 'CPU', "),
     (
         {"ignored_scope": ["conv"]},

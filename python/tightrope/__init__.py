@@ -25,7 +25,7 @@ from tightrope.errors import (
 )
 from tightrope.log import disable_logging, set_log_level
 from tightrope.log import logger as nncf_logger
-from tightrope.parameters import DropType, ModelType, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
     AdvancedBiasCorrectionParameters,
@@ -66,6 +66,7 @@ __all__ = [
     "ModelType",
     "OverflowFix",
     "ParameterNotSupportedError",
+    "Placement",
     "QuantizationError",
     "QuantizationMode",
     "QuantizationPreset",

@@ -20,7 +20,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 from tightrope.errors import InvalidArgumentError
-from tightrope.parameters import DropType, ModelType, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
     AdvancedQuantizationParameters,
@@ -38,6 +38,7 @@ def quantize_options(
     model_type: ModelType | str | None,
     ignored_scope: IgnoredScope | None,
     advanced_parameters: AdvancedQuantizationParameters | None,
+    placement: Placement | str,
     advanced_argument: str = "advanced_parameters",
 ) -> dict[str, Any]:
     """The options of `quantize` as a plain dict.
@@ -55,6 +56,7 @@ def quantize_options(
         "model_type": _encode("model_type", model_type, ModelType | None),
         "ignored_scope": _encode("ignored_scope", ignored_scope, IgnoredScope | None),
         advanced_argument: _encode(advanced_argument, advanced_parameters, AdvancedQuantizationParameters | None),
+        "placement": _encode("placement", placement, Placement),
     }
 
 

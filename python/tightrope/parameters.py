@@ -23,7 +23,7 @@ class TargetDevice(StrEnum):
 
     ANY: a choice that suits all devices; the same rules as CPU.
     CPU, GPU, NPU: the device of that kind. With 8 bits GPU and NPU follow the rules of CPU.
-    CPU_SPR: server CPUs with matrix extensions; not supported yet.
+    CPU_SPR: server CPUs with matrix extensions: as CPU, with fewer quantizers in front of additions.
     """
 
     ANY = "ANY"
@@ -36,10 +36,22 @@ class TargetDevice(StrEnum):
 class ModelType(StrEnum):
     """The family of a model, where it deserves a treatment of its own.
 
-    TRANSFORMER: attention blocks; not supported yet, and rarely needed: see docs/differences.md.
+    TRANSFORMER: attention blocks. The default preset is MIXED; normalization and operations like it, and the matrix
+        product behind a softmax, stay in floating point. Smooth-quant isn't applied yet.
     """
 
     TRANSFORMER = "transformer"
+
+
+class Placement(StrEnum):
+    """Where quantizers go.
+
+    LEAN: only where an operation runs faster in 8 bits thanks to them.
+    REFERENCE: where NNCF puts them.
+    """
+
+    LEAN = "lean"
+    REFERENCE = "reference"
 
 
 class DropType(StrEnum):

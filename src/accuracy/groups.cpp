@@ -41,11 +41,9 @@ std::vector<Group> form_groups(const Plan& plan) {
   const std::size_t count = plan.quantizers.size();
   Components components(count);
   std::map<std::string, std::size_t> by_operation;
-  std::map<int, std::size_t> by_scale;
   for (std::size_t i = 0; i < count; ++i) {
     const Quantizer& quantizer = plan.quantizers[i];
     for (const std::string& operation : quantizer.operations) join_by(operation, i, by_operation, components);
-    if (quantizer.shared_scale >= 0) join_by(quantizer.shared_scale, i, by_scale, components);
   }
 
   std::map<std::size_t, Group> by_root;

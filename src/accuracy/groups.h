@@ -19,7 +19,8 @@ struct Group {
   std::vector<std::size_t> quantizers;  // indices into Plan::quantizers, ascending
 };
 
-// Quantizers belong together where they serve the same operation or share a scale, directly or through others.
+// Quantizers belong together where they serve the same operation, directly or through others. To share a scale is no
+// reason: a range stays what it is when another one leaves.
 // Every quantizer is in exactly one group; groups come in the order of their first quantizer.
 std::vector<Group> form_groups(const Plan& plan);
 

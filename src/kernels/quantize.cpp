@@ -8,7 +8,7 @@
 namespace tightrope {
 namespace {
 
-// Below this many levels a zero point is rounding noise of the division that gave it.
+// So close to an integer, the difference is rounding noise of the divisions that gave the zero point.
 constexpr float kZeroPointNoise = 1e-4F;
 
 void widen(float value, float& low, float& high) {
@@ -18,6 +18,17 @@ void widen(float value, float& low, float& high) {
   }
   low = std::min(low, value);
   high = std::max(high, value);
+}
+
+float without_noise(float zero_point) {
+  const float whole = std::nearbyint(zero_point);
+  return std::abs(zero_point - whole) < kZeroPointNoise ? whole : zero_point;
+}
+
+// Levels of ranges that begin at zero begin at zero, so that no zero point is needed; others lie around zero.
+int lowest_level(const Range& range) {
+  const bool from_zero = std::all_of(range.low.begin(), range.low.end(), [](float low) { return low == 0; });
+  return from_zero && range.levels <= 256 ? 0 : -(range.levels / 2);
 }
 
 }  // namespace
@@ -37,9 +48,10 @@ Extremes extremes_of(std::span<const float> values, const Shape& shape, std::spa
 QuantizedTensor quantize_tensor(std::span<const float> values, const Shape& shape, std::span<const int> channel_axes,
                                 const Range& range) {
   const std::size_t channels = range.low.size();
-  const int lowest = -(range.levels / 2);
-  const int highest = lowest + range.levels - 1;
   QuantizedTensor result;
+  result.lowest = lowest_level(range);
+  const auto lowest = static_cast<float>(result.lowest);
+  const auto highest = static_cast<float>(result.lowest + range.levels - 1);
   result.levels.resize(values.size());
   result.scale.resize(channels);
   result.zero_point.resize(channels);
@@ -47,16 +59,14 @@ QuantizedTensor quantize_tensor(std::span<const float> values, const Shape& shap
   for (std::size_t c = 0; c < channels; ++c) {
     const float span = range.high[c] - range.low[c];
     result.scale[c] = span > 0 ? span / static_cast<float>(range.levels - 1) : 1.0F;
-    const float zero_point = static_cast<float>(lowest) - range.low[c] / result.scale[c];
-    result.zero_point[c] = std::abs(zero_point) < kZeroPointNoise ? 0.0F : zero_point;
+    result.zero_point[c] = without_noise(lowest - range.low[c] / result.scale[c]);
     centered = centered && result.zero_point[c] == 0.0F;
   }
   const std::span<const int> axes = channels == 1 ? std::span<const int>() : channel_axes;
   for_each_run(shape, axes, [&](std::size_t offset, std::size_t length, std::size_t channel, std::size_t step) {
     for (std::size_t i = 0; i < length; ++i, channel += step) {
       const float level = std::nearbyint(values[offset + i] / result.scale[channel] + result.zero_point[channel]);
-      result.levels[offset + i] =
-          static_cast<std::int8_t>(std::clamp(level, static_cast<float>(lowest), static_cast<float>(highest)));
+      result.levels[offset + i] = static_cast<std::int16_t>(std::clamp(level, lowest, highest));
     }
   });
   if (centered) result.zero_point.clear();

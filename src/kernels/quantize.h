@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arithmetic on whole weight tensors: extremes per channel, and rounding to 8-bit levels.
+// Arithmetic on whole weight tensors: extremes per channel, and rounding to levels.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,14 @@ Extremes extremes_of(std::span<const float> values, const Shape& shape, std::spa
 
 // A tensor as real = scale[channel] * (level - zero_point[channel]).
 struct QuantizedTensor {
-  std::vector<std::int8_t> levels;  // as many as elements
+  std::vector<std::int16_t> levels;  // as many as elements
   std::vector<float> scale;
   std::vector<float> zero_point;  // empty where it is zero for every channel
+  int lowest = 0;                 // the levels are integers from here on
 };
 
-// Rounds to the nearest level, ties to even, after clipping to the range. `range` has at most 256 levels, and one entry
-// or one per channel. Formula: docs/algorithms.md#weights
+// Rounds to the nearest level, ties to even, after clipping to the range. `range` has at most 65536 levels, and one
+// entry or one per channel. Formula: docs/algorithms.md#weights
 QuantizedTensor quantize_tensor(std::span<const float> values, const Shape& shape, std::span<const int> channel_axes,
                                 const Range& range);
 

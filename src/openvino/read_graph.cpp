@@ -85,6 +85,10 @@ Node describe(const ov::Node& source) {
   if (row.kind == OpKind::kGroupConvolution && is_depthwise(source)) {
     node.kind = OpKind::kDepthwiseConvolution;
     node.device_op = DeviceOp::kDepthwiseConvolution;
+  } else if (const auto* gru = ov::as_type<const ov::op::v5::GRUSequence>(&source);
+             gru != nullptr && gru->get_linear_before_reset()) {
+    node.trait = Trait::kOpaque;  // a variant that no device runs in 8 bits
+    node.weights.clear();
   } else if (row.kind == OpKind::kAttention) {
     node.quantized_ports = {0, 1};  // queries and keys
   } else if (is_embedding(source)) {

@@ -113,7 +113,12 @@ void quantize_input(const NodeMap& nodes, const Quantizer& quantizer, SharedInpu
   input.replace_source_output(quantized);
 }
 
-// Constant(i8) -> Convert -> [Subtract] -> Multiply: the form that the runtime recognizes as 8-bit weights.
+// i8 wherever the levels fit, also where 4 bits would do: only that runs in 8 bits.
+ov::element::Type storage_of(const QuantizedTensor& packed, const Range& range) {
+  return packed.lowest + range.levels - 1 > std::numeric_limits<std::int8_t>::max() ? ov::element::u8 : ov::element::i8;
+}
+
+// Constant(i8 or u8) -> Convert -> [Subtract] -> Multiply: the form that the runtime recognizes as 8-bit weights.
 std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, const Quantizer& quantizer,
                                         const std::string& name) {
   const Shape shape = to_shape(weight.get_shape());
@@ -124,8 +129,8 @@ std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, cons
   }();
   const QuantizedTensor packed = quantize_tensor(values, shape, quantizer.channel_axes, quantizer.range);
   const ov::element::Type type = weight.get_element_type();
-  auto levels = std::make_shared<ov::op::v0::Constant>(ov::element::i8, weight.get_shape(), packed.levels.data());
-  levels->set_friendly_name(name + "/quantized");
+  const auto levels =
+      constant(name + "/quantized", storage_of(packed, quantizer.range), weight.get_shape(), packed.levels);
   std::shared_ptr<ov::Node> real = std::make_shared<ov::op::v0::Convert>(levels, type);
   real->set_friendly_name(name + "/convert");
   if (!packed.zero_point.empty()) {
@@ -144,10 +149,14 @@ void quantize_weight(const NodeMap& nodes, const Quantizer& quantizer, SharedInp
   const auto* weight = ov::as_type<ov::op::v0::Constant>(source.get_node());
   if (weight == nullptr || !weight->get_element_type().is_real())
     refuse(quantizer, "the input is no floating-point constant");
-  auto& packed = shared[{source, key_of(quantizer)}];
-  if (!packed)
-    packed = packed_weight(*weight, quantizer, fmt::format("{}/fq_weights_{}", quantizer.node, quantizer.port));
-  input.replace_source_output(packed);
+  auto& quantized = shared[{source, key_of(quantizer)}];
+  if (!quantized) {
+    constexpr int kLevelsOfAByte = 256;
+    const std::string name = fmt::format("{}/fq_weights_{}", quantizer.node, quantizer.port);
+    quantized = quantizer.range.levels > kLevelsOfAByte ? fake_quantize(source, quantizer, name)
+                                                        : packed_weight(*weight, quantizer, name);
+  }
+  input.replace_source_output(quantized);
 }
 
 // The constant operand of the one Add that follows, or nothing.

@@ -10,6 +10,7 @@
 #include "devices/tables.h"
 #include "graph/data_flow.h"
 #include "graph/site.h"
+#include "placement/explain.h"
 #include "placement/finish.h"
 #include "placement/seed.h"
 #include "tightrope/error.h"
@@ -26,6 +27,54 @@ Setting prepare(const Graph& graph, const QuantizeOptions& options) {
   return setting;
 }
 
+// Of the operations that a site serves, those that its tensor reaches through this input.
+std::vector<NodeId> served_through(const Setting& setting, const Site& site, const Use& use) {
+  std::vector<NodeId> served;
+  std::vector<NodeId> open = {use.node};
+  std::set<NodeId> seen;
+  while (!open.empty()) {
+    const NodeId id = open.back();
+    open.pop_back();
+    if (!seen.insert(id).second) continue;
+    if (std::ranges::binary_search(site.operations, id)) served.push_back(id);
+    const Node& node = setting.graph.node(id);
+    if (node.trait != Trait::kMovesData && node.trait != Trait::kJoins) continue;
+    for (const ValueId output : node.outputs) {
+      for (const Use& next : setting.graph.value(output).uses) open.push_back(next.node);
+    }
+  }
+  std::ranges::sort(served);
+  return served;
+}
+
+// One site per tensor. In the reference's way of counting, an operation more than one of whose outputs is used has a
+// quantizer on each edge that leaves it.
+std::vector<Site> per_tensor(const Setting& setting, Site site) {
+  if (site.kind != SiteKind::kOutput || site.port != kNone) return {std::move(site)};
+  std::vector<Use> uses;
+  std::set<int> ports;
+  for (const ValueId output : setting.graph.node(site.node).outputs) {
+    for (const Use& use : setting.graph.value(output).uses) {
+      ports.insert(setting.graph.value(output).port);
+      if (setting.in_flow(use.node)) uses.push_back(use);
+    }
+  }
+  if (ports.size() == 1) {
+    site.port = *ports.begin();
+    return {std::move(site)};
+  }
+  std::vector<Site> sites;
+  for (const Use& use : uses) {
+    Site edge = site;
+    edge.kind = SiteKind::kInput;
+    edge.node = use.node;
+    edge.port = use.port;
+    edge.operations = served_through(setting, site, use);
+    sites.push_back(std::move(edge));
+  }
+  return sites;
+}
+
 std::vector<Site> settle(const Setting& setting, Seeds seeds) {
   std::vector<Site> sites = propagate(setting, seeds.activations);
   if (setting.is_reference()) drop_lonely_elementwise(setting, sites);
@@ -35,24 +84,8 @@ std::vector<Site> settle(const Setting& setting, Seeds seeds) {
   if (setting.options.model_type) make_products_symmetric(setting, sites);
   if (setting.is_reference() && setting.options.target_device == TargetDevice::kCpuSpr)
     keep_one_operand_of_additions(setting, sites);
-  return sites;
-}
-
-// The tensors that a site stands for: one, or in the reference's way of counting, each edge that leaves an operation
-// more than one of whose outputs is used.
-std::vector<std::pair<SiteKind, Use>> tensors_of(const Graph& graph, const Setting& setting, const Site& site) {
-  if (site.kind != SiteKind::kOutput || site.port != kNone) return {{site.kind, {site.node, site.port}}};
-  std::vector<Use> uses;
-  std::set<int> ports;
-  for (const ValueId output : graph.node(site.node).outputs) {
-    for (const Use& use : graph.value(output).uses) {
-      ports.insert(graph.value(output).port);
-      if (setting.in_flow(use.node)) uses.push_back(use);
-    }
-  }
-  if (ports.size() == 1) return {{SiteKind::kOutput, {site.node, *ports.begin()}}};
-  std::vector<std::pair<SiteKind, Use>> tensors;
-  for (const Use& use : uses) tensors.emplace_back(SiteKind::kInput, use);
+  std::vector<Site> tensors;
+  for (Site& site : sites) std::ranges::move(per_tensor(setting, std::move(site)), std::back_inserter(tensors));
   return tensors;
 }
 
@@ -65,25 +98,20 @@ std::vector<int> channel_axes(const Graph& graph, const Quantizer& quantizer, co
   return shape.size() > 1 && shape[1] > 0 ? std::vector{1} : std::vector<int>();
 }
 
-std::vector<Quantizer> quantizers_of(const Setting& setting, const Site& site, bool half) {
-  const Graph& graph = setting.graph;
-  std::vector<Quantizer> quantizers;
-  for (const auto& [kind, place] : tensors_of(graph, setting, site)) {
-    const Node& node = graph.node(place.node);
-    Quantizer quantizer;
-    quantizer.kind = kind;
-    quantizer.node = node.name;
-    quantizer.port = place.port;
-    quantizer.config = site.configs[0];
-    quantizer.channel_axes = channel_axes(graph, quantizer, node);
-    quantizer.config.per_channel = !quantizer.channel_axes.empty();
-    quantizer.half_range = half;
-    quantizer.shared_scale = site.scale;
-    for (const NodeId id : site.operations) quantizer.operations.push_back(graph.node(id).name);
-    std::ranges::sort(quantizer.operations);
-    quantizers.push_back(std::move(quantizer));
-  }
-  return quantizers;
+Quantizer quantizer_of(const Graph& graph, const Site& site, bool half) {
+  const Node& node = graph.node(site.node);
+  Quantizer quantizer;
+  quantizer.kind = site.kind;
+  quantizer.node = node.name;
+  quantizer.port = site.port;
+  quantizer.config = site.configs[0];
+  quantizer.channel_axes = channel_axes(graph, quantizer, node);
+  if (site.kind != SiteKind::kWeight) quantizer.config.per_channel = !quantizer.channel_axes.empty();
+  quantizer.half_range = half;
+  quantizer.shared_scale = site.scale;
+  for (const NodeId id : site.operations) quantizer.operations.push_back(graph.node(id).name);
+  std::ranges::sort(quantizer.operations);
+  return quantizer;
 }
 
 // In the order of the graph: activations and weights that a node reads, then what it gives.
@@ -94,17 +122,16 @@ void sort(const Graph& graph, std::vector<Quantizer>& quantizers) {
   });
 }
 
-// 0, 1, 2 ... in the order of the quantizers; none where a scale has one quantizer only.
-void number_shared_scales(std::vector<Quantizer>& quantizers) {
+// 0, 1, 2 ... in the order of the quantizers. The reference counts scales with one quantizer, too.
+void number_shared_scales(std::vector<Quantizer>& quantizers, bool count_single) {
   std::map<int, int> sharers;
   for (const Quantizer& quantizer : quantizers) ++sharers[quantizer.shared_scale];
   std::map<int, int> numbers;
   for (Quantizer& quantizer : quantizers) {
+    if (!count_single && sharers[quantizer.shared_scale] == 1) quantizer.shared_scale = -1;
     if (quantizer.shared_scale < 0) continue;
-    quantizer.shared_scale =
-        sharers[quantizer.shared_scale] < 2
-            ? -1
-            : numbers.emplace(quantizer.shared_scale, static_cast<int>(numbers.size())).first->second;
+    const auto next = static_cast<int>(numbers.size());
+    quantizer.shared_scale = numbers.emplace(quantizer.shared_scale, next).first->second;
   }
 }
 
@@ -118,26 +145,46 @@ void refuse_quantized(const Graph& graph) {
                   std::ranges::count_if(graph.nodes(), is_quantizer), brought->name));
 }
 
-}  // namespace
+Plan plan_of(const Setting& setting, const std::vector<Site>& sites, std::vector<FusedAddition> fused_additions) {
+  Plan plan;
+  plan.fused_additions = std::move(fused_additions);
+  const std::vector<bool> half = half_range(setting, sites);
+  for (std::size_t i = 0; i < sites.size(); ++i)
+    plan.quantizers.push_back(quantizer_of(setting.graph, sites[i], half[i]));
+  sort(setting.graph, plan.quantizers);
+  number_shared_scales(plan.quantizers, setting.is_reference());
+  return plan;
+}
 
-Plan place(const Graph& graph, const QuantizeOptions& options) {
+// The whole story; `explain` looks at what it came to.
+template <typename Explain>
+Plan place_with(const Graph& graph, const QuantizeOptions& options, const Explain& explain) {
   check(options);
   refuse_quantized(graph);
   const Setting setting = prepare(graph, options);
   Seeds seeds = setting.is_reference() ? reference_seeds(setting) : lean_seeds(setting);
-  Plan plan;
-  plan.fused_additions = std::move(seeds.fused_additions);
+  std::vector<FusedAddition> fused_additions = std::move(seeds.fused_additions);
   const std::vector<Site> sites = settle(setting, std::move(seeds));
-  const std::vector<bool> half = half_range(setting, sites);
-  for (std::size_t i = 0; i < sites.size(); ++i)
-    std::ranges::move(quantizers_of(setting, sites[i], half[i]), std::back_inserter(plan.quantizers));
-  sort(graph, plan.quantizers);
-  number_shared_scales(plan.quantizers);
+  explain(setting, sites);
+  return plan_of(setting, sites, std::move(fused_additions));
+}
+
+}  // namespace
+
+Plan place(const Graph& graph, const QuantizeOptions& options) {
+  Plan plan = place_with(graph, options, [](const Setting&, const std::vector<Site>&) {});
   if (!plan.empty()) return plan;
   throw QuantizationError(
       "[placement] nothing in the model can be quantized: no convolution or matrix product with constant "
-      "floating-point "
-      "weights is left outside the ignored scope");
+      "floating-point weights is left outside the ignored scope");
+}
+
+ExplainedPlan place_and_explain(const Graph& graph, const QuantizeOptions& options) {
+  ExplainedPlan result;
+  result.plan = place_with(graph, options, [&](const Setting& setting, const std::vector<Site>& sites) {
+    result.decisions = explain(setting, sites);
+  });
+  return result;
 }
 
 }  // namespace tightrope

@@ -174,7 +174,7 @@ Arrival Propagation::meet(const std::vector<Use>& uses) {
     for (std::size_t site = first; site < sites_.size(); ++site) result.settled.push_back(site);
     return result;
   }
-  Pending joined{merged, {}, kNone, false, std::move(result.settled)};
+  Pending joined{merged, {}, kNone, pending.size() > 1, std::move(result.settled)};
   for (const Use& use : uses) {
     Arrival& arrival = at_input(use);
     if (!arrival.pending) continue;

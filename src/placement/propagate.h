@@ -50,7 +50,7 @@ struct Site {
   std::vector<QuantizerConfig> configs;  // best first, never empty
   std::vector<NodeId> operations;        // ascending; what it was put there for
   int scale = kNone;                     // sites with the same number share one scale
-  bool moved = false;                    // through an operation that moves data
+  bool moved = false;                    // through an operation that moves data, or together with another one
   std::vector<std::size_t> below;        // sites on the way down that requantize what this one gives
   Stop stop = Stop::kProducer;
   NodeId stopper = kNone;  // for kOtherConsumer

@@ -9,7 +9,7 @@
 namespace tightrope {
 namespace {
 
-// No range is narrower: an 8-bit step of it is still a normal number in half precision.
+// No range is narrower: an 8-bit step of it is still above zero in half precision.
 constexpr float kNarrowest = 8e-5F;
 
 // Activation channels are widened to a hundredth of the widest one. Weights keep what they have: a narrow channel is as
@@ -39,11 +39,12 @@ Range symmetric(std::span<const float> low, std::span<const float> magnitude, co
   return range;
 }
 
+float level_of_zero(float low, float high, float steps) { return std::nearbyint(-low * steps / (high - low)); }
+
 // Moves one end outwards so that zero is a level, and keeps the other: of the two ways the one that gives the wider
 // range.
-void align_zero(float& low, float& high, int bits) {
-  const auto steps = static_cast<float>((1 << bits) - 1);
-  const float zero = std::nearbyint(-low * steps / (high - low));
+void align_zero(float& low, float& high, float steps) {
+  const float zero = level_of_zero(low, high, steps);
   const float moved_low = zero < steps ? zero / (zero - steps) * high : low;
   const float moved_high = zero > 0 ? (zero - steps) / zero * low : high;
   if (high - moved_low > moved_high - low)
@@ -52,18 +53,31 @@ void align_zero(float& low, float& high, int bits) {
     high = moved_high;
 }
 
+// Moves an end that is less than half a step away from zero there.
+void cut_at_zero(float& low, float& high, float steps) {
+  const float zero = level_of_zero(low, high, steps);
+  if (zero == 0) low = 0;
+  if (zero == steps) high = 0;
+}
+
 Range half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
                  float floor, float narrowest) {
   if (config.mode != Mode::kSymmetric) {
     throw InvalidArgument(
         "[ranges] half range needs symmetric weights; set overflow_fix to disable for asymmetric ones");
   }
+  if (config.bits < 3) {
+    throw InvalidArgument(
+        fmt::format("[ranges] half range of {} bits leaves no level but zero; set overflow_fix to disable, or take at "
+                    "least 3 bits for weights",
+                    config.bits));
+  }
   Range range = symmetric(low, magnitude, config, floor, narrowest, config.bits - 1);
-  const int reduced = 1 << (config.bits - 1);
   range.levels = level_count(config, config.bits);
-  const float factor = static_cast<float>(range.levels - 1) / static_cast<float>(reduced - 1);
-  for (float& value : range.low) value *= factor;
-  for (float& value : range.high) value *= factor;
+  const float half = static_cast<float>(1 << (config.bits - 1));
+  const float upwards = config.narrow_range ? 2.0F : (half - 1.0F) / (half / 2.0F - 1.0F);  // where steps stay equal
+  for (float& value : range.low) value *= 2.0F;
+  for (float& value : range.high) value *= upwards;
   return range;
 }
 
@@ -75,14 +89,14 @@ Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude
 }
 
 Range fit_asymmetric(std::span<const float> low, std::span<const float> high, const QuantizerConfig& config) {
+  constexpr float kNarrow = 8e-4F;
   Range range;
   range.levels = level_count(config, config.bits);
   for (std::size_t i = 0; i < low.size(); ++i) {
-    constexpr float kNarrow = 8e-4F;
-    const bool narrow = high[i] - low[i] <= kNarrow;
-    float from = std::min(narrow ? low[i] - kNarrow : low[i], 0.0F);
-    float to = std::max(narrow ? high[i] + kNarrow : high[i], 0.0F);
-    align_zero(from, to, config.bits);
+    const float widening = high[i] - low[i] <= kNarrow ? kNarrow : 0.0F;
+    float from = std::min(low[i] - widening, 0.0F);
+    float to = std::max(high[i] + widening, 0.0F);
+    align_zero(from, to, static_cast<float>(range.levels - 1));
     range.low.push_back(from);
     range.high.push_back(to);
   }
@@ -92,6 +106,22 @@ Range fit_asymmetric(std::span<const float> low, std::span<const float> high, co
 Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
                      float floor) {
   return half_range(low, magnitude, config, floor, kNarrowest);
+}
+
+Range fit_asymmetric_weight(std::span<const float> low, std::span<const float> high, const QuantizerConfig& config) {
+  Range range;
+  range.levels = level_count(config, config.bits);
+  const auto steps = static_cast<float>(range.levels - 1);
+  for (std::size_t i = 0; i < low.size(); ++i) {
+    float from = std::min(low[i], 0.0F);
+    float to = std::max(high[i], 0.0F);
+    if (to - from < kNarrowestWeight) to = kNarrowestWeight;
+    cut_at_zero(from, to, steps);
+    if (from < 0 && to > 0) align_zero(from, to, steps);
+    range.low.push_back(from);
+    range.high.push_back(to);
+  }
+  return range;
 }
 
 Range fit_activation(const Observed& observed, const QuantizerConfig& config) {
@@ -108,7 +138,8 @@ Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const 
     if (!std::isfinite(magnitude.back()))
       throw InvalidArgument(fmt::format("[ranges] channel {} of the weight is not finite", i));
   }
-  if (config.mode == Mode::kAsymmetric) return fit_asymmetric(extremes.low, extremes.high, config);
+  if (config.mode == Mode::kAsymmetric && !use_half_range)
+    return fit_asymmetric_weight(extremes.low, extremes.high, config);
   if (use_half_range) return half_range(extremes.low, magnitude, config, kWeightFloor, kNarrowestWeight);
   return symmetric(extremes.low, magnitude, config, kWeightFloor, kNarrowestWeight, config.bits);
 }

@@ -20,8 +20,13 @@ Range fit_symmetric(std::span<const float> low, std::span<const float> magnitude
 // Formula: docs/algorithms.md#asymmetric
 Range fit_asymmetric(std::span<const float> low, std::span<const float> high, const QuantizerConfig& config);
 
-// Weights at half the levels, so that sums of products stay small: the 7-bit range stretched onto 8-bit levels.
-// Symmetric only; otherwise throws InvalidArgument. Formula: docs/algorithms.md#half-range
+// Asymmetric, of a weight: zero is a level in any case, because devices round zero points to whole levels. An end less
+// than half a step away from zero moves there; otherwise the range never shrinks, and narrow channels stay narrow.
+// Formula: docs/algorithms.md#asymmetric
+Range fit_asymmetric_weight(std::span<const float> low, std::span<const float> high, const QuantizerConfig& config);
+
+// Weights at half the levels, so that sums of products stay small: the range of one bit less (7 of 8), on levels of the
+// same step. Throws InvalidArgument unless symmetric, of at least 3 bits. Formula: docs/algorithms.md#half-range
 Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
                      float floor);
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "backend/networks.h"
+#include "graph/site.h"
+#include "ranges/fit.h"
+#include "statistics/collect.h"
 #include "support/builders.h"
 #include "tightrope/error.h"
 #include "tightrope/openvino.h"
@@ -66,8 +70,8 @@ std::vector<float> constant_values(const NodePtr& node) {
   return ov::as_type_ptr<ov::op::v0::Constant>(node)->cast_vector<float>();
 }
 
-// Without the runtime's own quantization of what a matrix product with 8-bit weights reads.
-std::vector<float> exact_output(const std::shared_ptr<ov::Model>& model, const std::string& name) {
+// Without the runtime's own quantization of what a matrix product with 8-bit weights reads. By name of the output.
+std::map<std::string, std::vector<float>> exact_outputs(const std::shared_ptr<ov::Model>& model) {
   auto request = ov::Core()
                      .compile_model(model, "CPU", ov::hint::inference_precision(ov::element::f32),
                                     ov::hint::dynamic_quantization_group_size(0))
@@ -75,8 +79,12 @@ std::vector<float> exact_output(const std::shared_ptr<ov::Model>& model, const s
   auto values = test::waves(108);
   request.set_input_tensor(ov::Tensor(ov::element::f32, {1, 3, 6, 6}, values.data()));
   request.infer();
-  const auto output = request.get_tensor(name);
-  return {output.data<float>(), output.data<float>() + output.get_size()};
+  std::map<std::string, std::vector<float>> outputs;
+  for (const char* name : {"y", "depth"}) {
+    const auto output = request.get_tensor(name);
+    outputs[name].assign(output.data<float>(), output.data<float>() + output.get_size());
+  }
+  return outputs;
 }
 
 TEST(Rewrite, SharesOneQuantizerAmongTheConsumersOfAnOutput) {
@@ -218,35 +226,159 @@ TEST(Rewrite, KeepsTheNamesOfInputsAndOutputs) {
   }
 }
 
+double rounded(double value, double low, double high, int levels) {
+  const double step = (high - low) / (levels - 1);
+  return std::nearbyint((std::clamp(value, low, high) - low) / step) * step + low;
+}
+
+// The same network with float constants that were rounded here.
+std::shared_ptr<ov::Model> with_weights_rounded_here(const ov::Model& original,
+                                                     const std::vector<Quantizer>& quantizers) {
+  const auto reference = original.clone();
+  for (const Quantizer& quantizer : quantizers) {
+    const auto node = node_called(*reference, quantizer.node);
+    auto values = constant_values(source_of(node, 1));
+    const Range& range = quantizer.range;
+    const std::size_t length = values.size() / range.low.size();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double value = rounded(values[i], range.low[i / length], range.high[i / length], range.levels);
+      values[i] = static_cast<float>(value);
+    }
+    node->input(1).replace_source_output(constant("rounded", source_of(node, 1)->get_shape(), values));
+  }
+  return reference;
+}
+
+// One weight may lie on the edge between two levels in one arithmetic and not in the other; none does in these tests.
+void expect_equal_outputs(const std::shared_ptr<ov::Model>& a, const std::shared_ptr<ov::Model>& b,
+                          const std::string& what, float tolerance = 1e-5F) {
+  auto right = exact_outputs(b);
+  for (const auto& [name, left] : exact_outputs(a)) {
+    ASSERT_EQ(left.size(), right[name].size());
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      EXPECT_NEAR(left[i], right[name][i], tolerance * std::max(1.0F, std::abs(left[i]))) << what << ", " << name << i;
+    }
+  }
+}
+
 TEST(Rewrite, ComputesWithRoundedWeights) {
   const auto original = small_network();
-  const auto read = from_openvino(original);
   const std::vector<Quantizer> quantizers = {
       weight_quantizer("conv1", {-1, -0.5F, -2, -1}, {1, 0.5F, 2, 1}, {0}),
       weight_quantizer("conv2", {-0.9F, -0.9F, -0.9F, -0.5F}, {1, 1, 1, 0.8F}, {0}, 256),
       weight_quantizer("fc", {-1, -1, -1, -1, -1}, {1, 1, 1, 1, 1}, {0}),
       weight_quantizer("depthwise", {-1, -1, -1, -0.7F}, {1, 1, 1, 0.7F}, {0, 1})};
-  // The reference: the same network with float constants that were rounded here.
-  const auto reference = original->clone();
-  for (const Quantizer& quantizer : quantizers) {
-    const auto node = node_called(*reference, quantizer.node);
-    auto values = constant_values(source_of(node, 1));
-    const std::size_t length = values.size() / quantizer.range.low.size();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double low = quantizer.range.low[i / length];
-      const double high = quantizer.range.high[i / length];
-      const double step = (high - low) / (quantizer.range.levels - 1);
-      const double clipped = std::clamp(static_cast<double>(values[i]), low, high);
-      values[i] = static_cast<float>(std::nearbyint((clipped - low) / step) * step + low);
-    }
-    node->input(1).replace_source_output(constant("rounded", source_of(node, 1)->get_shape(), values));
+  expect_equal_outputs(with_weights_rounded_here(*original, quantizers), rewritten(original, plan_of(quantizers)),
+                       "weights");
+}
+
+// Quantizers for all weights of the small network, with the ranges that fit them.
+std::vector<Quantizer> fitted_weights(const QuantizerConfig& config) {
+  const auto read = from_openvino(small_network());
+  std::vector<Quantizer> quantizers;
+  for (const auto& [node, axes] : std::vector<std::pair<std::string, std::vector<int>>>{
+           {"conv1", {0}}, {"conv2", {0}}, {"fc", {0}}, {"depthwise", {0, 1}}}) {
+    Quantizer quantizer = weight_quantizer(node, {}, {}, config.per_channel ? axes : std::vector<int>());
+    quantizer.config = config;
+    const Tensor weight = read->constant(value_of(quantizer, read->graph()));
+    quantizer.range = fit_weight(weight, quantizer.channel_axes, config, false);
+    quantizers.push_back(quantizer);
   }
-  for (const char* output : {"y", "depth"}) {
-    const auto a = exact_output(reference, output);
-    const auto b = exact_output(to_openvino(*read->apply(plan_of(quantizers))), output);
-    ASSERT_EQ(a.size(), b.size());
-    // One weight may lie on the edge between two levels in one arithmetic and not in the other; none does here.
-    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5F * std::max(1.0F, std::abs(a[i]))) << i;
+  return quantizers;
+}
+
+// The small network with quantized activations, so that its layers may run in 8 bits, and these weights.
+Plan with_activations(const std::vector<Quantizer>& weights) {
+  Plan plan = plan_of({output_quantizer("x", {}, -1.28F, 1.27F), output_quantizer("relu1", {}, 0, 5.1F)});
+  plan.quantizers.insert(plan.quantizers.end(), weights.begin(), weights.end());
+  return plan;
+}
+
+TEST(Rewrite, ComputesWithWeightsOfEveryConfiguration) {
+  const auto original = small_network();
+  for (const int bits : {2, 4, 8, 10}) {
+    for (const QuantizerConfig& config : {QuantizerConfig{bits, Mode::kSymmetric, true, true, true},
+                                          QuantizerConfig{bits, Mode::kSymmetric, false, false, true},
+                                          QuantizerConfig{bits, Mode::kSymmetric, true, false, false},
+                                          QuantizerConfig{bits, Mode::kAsymmetric, true, true, {}},
+                                          QuantizerConfig{bits, Mode::kAsymmetric, false, false, {}}}) {
+      const auto weights = fitted_weights(config);
+      const auto reference = rewritten(with_weights_rounded_here(*original, weights), with_activations({}));
+      expect_equal_outputs(
+          reference, rewritten(original, with_activations(weights)),
+          fmt::format("{} bits, mode {}, narrow {}", bits, static_cast<int>(config.mode), config.narrow_range));
+    }
+  }
+}
+
+TEST(Rewrite, LeavesWeightsOfMoreThanEightBitsInFloatingPoint) {
+  const auto original = small_network();
+  const auto quantizers = fitted_weights({16, Mode::kSymmetric, true, true, true});
+  const auto model = rewritten(original, plan_of(quantizers));
+  const auto quantizer = source_of(node_called(*model, "conv1"), 1);
+  EXPECT_EQ(quantizer->get_friendly_name(), "conv1/fq_weights_1");
+  ASSERT_STREQ(quantizer->get_type_name(), "FakeQuantize");
+  EXPECT_EQ(ov::as_type_ptr<ov::op::v0::FakeQuantize>(quantizer)->get_levels(), 65535U);
+  EXPECT_EQ(source_of(quantizer, 0)->get_friendly_name(), "w1");
+  EXPECT_EQ(source_of(quantizer, 2)->get_shape(), (ov::Shape{4, 1, 1, 1}));
+  EXPECT_EQ(count_of(*model, "FakeQuantize"), 4U);
+  // Some weights go to the next level in one arithmetic and not in the other: 1 / 32767 of the widest.
+  expect_equal_outputs(with_weights_rounded_here(*original, quantizers), model, "16 bits", 1e-4F);
+}
+
+TEST(Rewrite, StoresLevelsFromZeroWithoutAZeroPoint) {
+  const auto stored = [](float high, int levels) {
+    const auto model = rewritten(small_network(), plan_of({weight_quantizer("fc", {0}, {high}, {}, levels)}));
+    const auto multiply = source_of(node_called(*model, "fc"), 1);
+    EXPECT_STREQ(source_of(multiply, 0)->get_type_name(), "Convert") << "no Subtract";
+    const auto values = constant_values(source_of(source_of(multiply, 0), 0));
+    EXPECT_EQ(*std::max_element(values.begin(), values.end()), static_cast<float>(levels - 1));
+    EXPECT_EQ(*std::min_element(values.begin(), values.end()), 0);
+    return source_of(source_of(multiply, 0), 0)->get_element_type();
+  };
+  EXPECT_EQ(stored(0.9F, 256), ov::element::u8);
+  EXPECT_EQ(stored(0.9F, 128), ov::element::i8) << "which runs in 8 bits, where u8 does not";
+  EXPECT_EQ(stored(0.9F, 16), ov::element::i8);
+}
+
+TEST(Rewrite, LetsConvolutionsRunInEightBitsWhereWeightsHaveFewer) {
+  for (const int bits : {2, 4, 8}) {
+    const auto weights = fitted_weights({bits, Mode::kSymmetric, true, true, true});
+    const auto compiled = ov::Core().compile_model(rewritten(small_network(), with_activations(weights)), "CPU",
+                                                   ov::hint::inference_precision(ov::element::f32));
+    std::vector<std::string> kernels;
+    for (const auto& node : compiled.get_runtime_model()->get_ordered_ops()) {
+      const auto& facts = node->get_rt_info();
+      if (facts.at("layerType").as<std::string>() != "Convolution") continue;
+      kernels.push_back(facts.at("primitiveType").as<std::string>());
+    }
+    EXPECT_THAT(kernels, testing::SizeIs(3));
+    EXPECT_THAT(kernels, testing::Each(testing::MatchesRegex(".*[iI]8"))) << bits << " bits";
+  }
+}
+
+TEST(Rewrite, ComputesWithARangePerChannelOnAnyAxis) {
+  const Shape shape = {2, 3, 4};
+  const auto x = parameter("x", {2, 3, 4});
+  const auto read = from_openvino(network({{"y", op<ov::op::v0::Exp>("exp", op<ov::op::v0::Relu>("relu", x))}}, {x}));
+  for (const int axis : {0, 1, 2}) {
+    for (const Mode mode : {Mode::kSymmetric, Mode::kAsymmetric}) {
+      Quantizer quantizer = input_quantizer("relu", 0, 0, 0);
+      quantizer.channel_axes = {axis};
+      quantizer.config = {4, mode, true, false, {}};
+      const StatisticRequest request{.value = value_of(quantizer, read->graph()), .channel_axes = {axis}};
+      const auto samples = wave_samples(shape, 3);
+      const auto seen = collect(*read, *dataset_of(samples), std::span(&request, 1), 300, 0);
+      quantizer.range = fit_activation(seen.observed[0], quantizer.config);
+      ASSERT_EQ(quantizer.range.low.size(), static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]));
+      const auto found = read->apply(plan_of({quantizer}))->compile()->run(samples[1])[0].to_floats();
+      const auto values = samples[1].inputs[0].tensor.to_floats();
+      for (std::size_t i = 0; i < found.size(); ++i) {
+        const std::size_t channel = std::array{i / 12, i / 4 % 3, i % 4}[static_cast<std::size_t>(axis)];
+        const double value = rounded(values[i], quantizer.range.low[channel], quantizer.range.high[channel], 16);
+        EXPECT_NEAR(found[i], std::exp(std::max(value, 0.0)), 1e-4) << axis << ", element " << i;
+      }
+    }
   }
 }
 

@@ -199,6 +199,15 @@ def test_ignored_operations_stay_in_floating_point(work):
         assert operations["classes"]
 
 
+def test_every_option_of_placement_is_taken_in_any_case_of_letters(work):
+    arguments = ["--placement", "lean", "--model-type", "transformer", "--target-device", "cpu_spr"]
+    arguments += ["--overflow-fix", "disable", "--propagation-rule", "merge_all_in_one", "--quantize-outputs"]
+    result = run("inspect", work / "model.xml", "--json", *arguments)
+    assert result.returncode == DONE, result.stderr
+    operations = {operation["name"]: operation for operation in json.loads(result.stdout)["operations"]}
+    assert not any(quantizer["half_range"] for quantizer in operations["conv1"]["quantizers"])
+
+
 def test_an_applied_plan_gives_the_same_model(work, out):
     assert quantize(work, out / "int8.xml", "--plan", out / "plan.json").returncode == DONE
     result = run("apply", work / "model.xml", out / "plan.json", "-o", out / "again.xml")
@@ -237,7 +246,10 @@ def test_mistyped_arguments_are_named(arguments, words, tmp_path):
         (["--max-drop", "inf"], ["max_drop", "inf"]),
         (["--drop-type", "percent"], ["drop_type", "'percent'", "relative"]),
         (["--preset", "fast"], ["preset", "'fast'", "performance"]),
-        (["--target-device", "TPU"], ["target_device", "'TPU'"]),
+        (["--target-device", "TPU"], ["target_device", "'TPU'", "CPU_SPR"]),
+        (["--placement", "full"], ["placement", "'full'", "reference"]),
+        (["--model-type", "cnn"], ["model_type", "'cnn'", "transformer"]),
+        (["--propagation-rule", "4"], ["quantizer_propagation_rule", "'4'", "MERGE_ALL_IN_ONE"]),
         (["--overflow-fix", "on"], ["overflow_fix", "'on'"]),
         (["--precision", "int8"], ["precision", "'int8'", "f32"]),
         (["--restore-mode", "all"], ["restore_mode", "'all'"]),

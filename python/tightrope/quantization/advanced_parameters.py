@@ -65,8 +65,8 @@ class QuantizationParameters:
 
     Where the device can't do as asked, quantization fails and names the first such node.
 
-    num_bits: width of the integers, at least 2.
-    mode: symmetric or asymmetric.
+    num_bits: width of the integers, from 2 to 16.
+    mode: SYMMETRIC or ASYMMETRIC.
     signedness_to_force: True for signed integers, False for unsigned.
     per_channel: True for one scale per channel, False for one per tensor.
     narrow_range: True to leave the lowest integer unused, so that signed integers span -(2^(n-1) - 1) .. 2^(n-1) - 1.
@@ -81,7 +81,7 @@ class QuantizationParameters:
 
 @dataclass
 class FP8QuantizationParameters:
-    """Wishes for the 8-bit floating-point quantizers of all weights or all activations. Needs an FP8 `mode`.
+    """Wishes for the 8-bit floating-point quantizers of all weights or all activations; not supported yet.
 
     destination_type: the format; None follows the mode.
     """
@@ -131,7 +131,7 @@ class AdvancedQuantizationParameters:
     activations_range_estimator_params: how ranges of activations are estimated.
     weights_range_estimator_params: how ranges of weights are estimated.
     bias_correction_params: control over bias correction.
-    smooth_quant_alphas: control over smooth-quant; only for transformers.
+    smooth_quant_alphas: control over smooth-quant, which isn't applied yet.
     smooth_quant_alpha: deprecated. If given, it replaces `smooth_quant_alphas.matmul`; negative turns both off.
     backend_params: further settings by name that only one framework knows, such as `compress_weights` (both) or
         `external_data_dir` (ONNX, an absolute path).

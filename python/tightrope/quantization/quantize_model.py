@@ -15,7 +15,7 @@ from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError, Quan
 from tightrope.log import get_logger
 from tightrope.model_inputs import named_arrays
 from tightrope.options import accuracy_options, quantize_options
-from tightrope.parameters import DropType, ModelType, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
 from tightrope.progress import ProgressBars
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
@@ -39,19 +39,24 @@ def quantize(
     model_type: ModelType | None = None,
     ignored_scope: IgnoredScope | None = None,
     advanced_parameters: AdvancedQuantizationParameters | None = None,
+    placement: str = Placement.LEAN,
 ) -> openvino.Model:
     """Quantizes a model to 8 bits with ranges observed on calibration data; returns a new model.
 
     model: the floating-point model; it is not changed. FP32 is recommended, weights compressed to FP16 are accepted.
     calibration_dataset: representative inputs, without labels.
     mode: 8-bit floating point instead of integers; not supported yet.
-    preset: PERFORMANCE (default) quantizes activations symmetrically, MIXED asymmetrically. Weights are symmetric.
+    preset: PERFORMANCE quantizes activations symmetrically, MIXED asymmetrically; weights are symmetric. The default
+        is MIXED for transformers, else PERFORMANCE.
     target_device: the device that the model will run on.
     subset_size: how many items of the calibration data are used at most.
     fast_bias_correction: the fast way of correcting biases; the accurate one is not supported yet.
-    model_type: special treatment of transformers; not supported yet.
+    model_type: TRANSFORMER makes MIXED the default preset and leaves normalization, operations like it, and the matrix
+        product behind a softmax in floating point. Smooth-quant isn't applied yet.
     ignored_scope: operations that stay in floating point.
     advanced_parameters: see `AdvancedQuantizationParameters`.
+    placement: LEAN puts quantizers only where an operation runs faster in 8 bits thanks to them, REFERENCE where NNCF
+        puts them.
 
     Raises InvalidArgumentError for arguments or data that can't be used, UnsupportedError for options that don't work
     yet, QuantizationError if nothing in the model can be quantized.
@@ -65,6 +70,7 @@ def quantize(
         model_type=model_type,
         ignored_scope=ignored_scope,
         advanced_parameters=advanced_parameters,
+        placement=placement,
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
     base = _Base(model, "quantize")
@@ -93,13 +99,14 @@ def quantize_with_accuracy_control(
     higher_is_better: bool = True,
     validation_device: str = "CPU",
     validation_precision: str = "f32",
+    placement: str = Placement.LEAN,
 ) -> openvino.Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
     The metric of the returned model was measured on all of the validation data; `tightrope.report(model)` tells it.
 
-    model, calibration_dataset, preset, target_device, subset_size, fast_bias_correction, model_type, ignored_scope:
-        as for `quantize`.
+    model, calibration_dataset, preset, target_device, subset_size, fast_bias_correction, model_type, ignored_scope,
+        placement: as for `quantize`.
     validation_dataset: what the metric is computed on; its items reach `validation_fn` as they are. It is read several
         times, so it must start over at each iteration.
     validation_fn: gets an `openvino.CompiledModel` and an iterable over all items of the validation dataset; returns
@@ -125,6 +132,7 @@ def quantize_with_accuracy_control(
         model_type=model_type,
         ignored_scope=ignored_scope,
         advanced_parameters=advanced_quantization_parameters,
+        placement=placement,
         advanced_argument="advanced_quantization_parameters",
     )
     accuracy = accuracy_options(

@@ -57,14 +57,15 @@ TEST(FormGroups, JoinsBothInputsOfAnOperation) {
   EXPECT_THAT(groups[1].quantizers, ElementsAre(1U, 2U, 3U));
 }
 
-TEST(FormGroups, JoinsQuantizersThatShareAScale) {
+TEST(FormGroups, KeepsApartWhatSharesAScaleOnly) {
   Plan plan;
-  plan.quantizers = {activation("a", {"zeta"}, 7), activation("b", {"beta"}), activation("c", {"alpha"}, 7),
-                     activation("d", {"delta"}, 8)};
+  plan.quantizers = {activation("a", {"zeta"}, 7), activation("b", {"alpha"}, 7), activation("c", {"joined"}, 8),
+                     activation("d", {"joined"}, 8)};
   const auto groups = form_groups(plan);
   ASSERT_EQ(groups.size(), 3U);
-  EXPECT_THAT(groups[0].operations, ElementsAre("alpha", "zeta"));
-  EXPECT_THAT(groups[0].quantizers, ElementsAre(0U, 2U));
+  EXPECT_THAT(groups[0].operations, ElementsAre("zeta"));
+  EXPECT_THAT(groups[1].operations, ElementsAre("alpha"));
+  EXPECT_THAT(groups[2].quantizers, ElementsAre(2U, 3U));
 }
 
 TEST(FormGroups, KeepsQuantizersWithoutOperationsApart) {

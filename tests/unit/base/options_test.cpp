@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tightrope/options.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -38,6 +39,10 @@ std::string advanced(const std::string& fields) { return R"({"advanced_parameter
 TEST(QuantizeOptions, AnEmptyObjectGivesTheDefaults) {
   const QuantizeOptions options = quantize_options_from_json("{}");
   EXPECT_FALSE(options.preset);
+  EXPECT_FALSE(options.model_type);
+  EXPECT_EQ(options.placement, Placement::kLean);
+  EXPECT_FALSE(options.quantize_outputs);
+  EXPECT_EQ(options.propagation_rule, PropagationRule::kMergeAllInOne);
   EXPECT_EQ(options.target_device, TargetDevice::kAny);
   EXPECT_EQ(options.subset_size, 300);
   EXPECT_FALSE(options.overflow_fix);
@@ -55,7 +60,7 @@ TEST(QuantizeOptions, NullMeansTheDefault) {
 TEST(QuantizeOptions, EveryDefaultOfThePythonInterfaceIsAccepted) {
   const QuantizeOptions options = quantize_options_from_json(R"({
     "mode": null, "preset": null, "target_device": "ANY", "subset_size": 300, "fast_bias_correction": true,
-    "model_type": null, "ignored_scope": {"names": [], "patterns": [], "types": [], "subgraphs": [], "validate": true},
+    "model_type": null, "placement": "lean", "ignored_scope": {"names": [], "patterns": [], "types": [], "subgraphs": [], "validate": true},
     "advanced_parameters": {
       "overflow_fix": null, "quantize_outputs": false, "inplace_statistics": true, "disable_channel_alignment": true,
       "disable_bias_correction": false, "batchwise_statistics": null, "activations_quantization_params": null,
@@ -95,6 +100,63 @@ TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
   EXPECT_EQ(options.activation_range.max_aggregator, Aggregator::kMax);
 }
 
+TEST(QuantizeOptions, WhatDecidesOnPlacementIsRead) {
+  const QuantizeOptions options = quantize_options_from_json(
+      R"({"placement": "reference", "model_type": "transformer", "target_device": "CPU_SPR",
+          "advanced_parameters": {"quantize_outputs": true}})");
+  EXPECT_EQ(options.placement, Placement::kReference);
+  EXPECT_EQ(options.model_type, ModelType::kTransformer);
+  EXPECT_EQ(options.target_device, TargetDevice::kCpuSpr);
+  EXPECT_TRUE(options.quantize_outputs);
+  EXPECT_FALSE(options.preset) << "placement makes it mixed";
+}
+
+TEST(QuantizeOptions, QuantizationParametersConstrainActivationsAndWeightsApart) {
+  const QuantizeOptions options = quantize_options_from_json(advanced(R"(
+      "activations_quantization_params": {"num_bits": 16, "mode": "asymmetric", "signedness_to_force": false},
+      "weights_quantization_params": {"num_bits": 2, "mode": "symmetric", "per_channel": true, "narrow_range": false})"));
+  EXPECT_EQ(options.activations.bits, 16);
+  EXPECT_EQ(options.activations.mode, Mode::kAsymmetric);
+  EXPECT_EQ(options.activations.forced_sign, false);
+  EXPECT_FALSE(options.activations.per_channel);
+  EXPECT_FALSE(options.activations.narrow_range);
+  EXPECT_EQ(options.weights.bits, 2);
+  EXPECT_EQ(options.weights.mode, Mode::kSymmetric);
+  EXPECT_FALSE(options.weights.forced_sign);
+  EXPECT_EQ(options.weights.per_channel, true);
+  EXPECT_EQ(options.weights.narrow_range, false);
+}
+
+TEST(QuantizeOptions, QuantizationParametersWithoutAValueConstrainNothing) {
+  const QuantizeOptions options =
+      quantize_options_from_json(advanced(R"("activations_quantization_params": {"num_bits": null, "mode": null},
+                  "weights_quantization_params": {"destination_type": null})"));
+  EXPECT_FALSE(options.activations.bits || options.activations.mode || options.weights.bits || options.weights.mode);
+}
+
+TEST(QuantizeOptions, FewerThanTwoOrMoreThanSixteenBitsAreRefused) {
+  for (const char* which : {"activations", "weights"}) {
+    for (const char* bits : {"1", "17", "-8", "9223372036854775807"}) {
+      EXPECT_THAT(
+          invalid(advanced(fmt::format(R"("{}_quantization_params": {{"num_bits": {}}})", which, bits))),
+          HasSubstr(fmt::format("{}_quantization_params.num_bits' is {}; from 2 to 16 bits are needed", which, bits)));
+    }
+  }
+}
+
+TEST(QuantizeOptions, APropagationRuleIsItsNumberOrItsName) {
+  const auto rule = [](const std::string& value) {
+    return quantize_options_from_json(advanced("\"quantizer_propagation_rule\": " + value)).propagation_rule;
+  };
+  EXPECT_EQ(rule(R"("0")"), PropagationRule::kDoNotMergeBranches);
+  EXPECT_EQ(rule("1"), PropagationRule::kMergeIfAllBranchesSame);
+  EXPECT_EQ(rule(R"("MERGE_WITH_POTENTIAL_REQUANTIZATION")"), PropagationRule::kMergeWithPotentialRequantization);
+  EXPECT_EQ(rule(R"("3")"), PropagationRule::kMergeAllInOne);
+  EXPECT_THAT(invalid(advanced(R"("quantizer_propagation_rule": 4)")),
+              AllOf(HasSubstr("'advanced_parameters.quantizer_propagation_rule' is '4'"),
+                    HasSubstr("from 0 to 3 or DO_NOT_MERGE_BRANCHES")));
+}
+
 TEST(QuantizeOptions, AnUnknownKeyNamesTheNearestKnownOne) {
   EXPECT_THAT(invalid(R"({"subset_sice": 3})"),
               AllOf(HasSubstr("'subset_sice'"), HasSubstr("did you mean 'subset_size'")));
@@ -115,6 +177,12 @@ TEST(QuantizeOptions, AWrongValueNamesTheOptionTheValueAndWhatIsNeeded) {
   EXPECT_THAT(invalid(R"({"ignored_scope": {"subgraphs": [3]}})"), HasSubstr("ignored_scope.subgraphs[0]"));
   EXPECT_THAT(invalid(R"({"ignored_scope": []})"), HasSubstr("'ignored_scope'"));
   EXPECT_THAT(invalid(R"({"mode": "int4"})"), HasSubstr("'mode' is 'int4'"));
+  EXPECT_THAT(invalid(R"({"model_type": "cnn"})"), HasSubstr("'model_type' is 'cnn'; 'transformer' is needed"));
+  EXPECT_THAT(invalid(R"({"placement": "full"})"), HasSubstr("'placement' is 'full'; 'lean' or 'reference'"));
+  EXPECT_THAT(invalid(advanced(R"("weights_quantization_params": {"mode": "affine"})")), HasSubstr("'affine'"));
+  EXPECT_THAT(invalid(advanced(R"("weights_quantization_params": {"num_bits": 4.5})")), HasSubstr("whole number"));
+  EXPECT_THAT(invalid(advanced(R"("weights_quantization_params": {"num_bit": 4})")),
+              HasSubstr("did you mean 'advanced_parameters.weights_quantization_params.num_bits'"));
   EXPECT_THAT(invalid("[]"), HasSubstr("named values are needed"));
   EXPECT_THAT(invalid("{"), HasSubstr("not valid JSON"));
 }
@@ -126,17 +194,13 @@ TEST(QuantizeOptions, ASubsetSizeBelowOneIsRefused) {
 
 TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
   EXPECT_THAT(unsupported(R"({"mode": "fp8_e4m3"})"), AllOf(HasSubstr("'mode' = 'fp8_e4m3'"), HasSubstr("works")));
-  EXPECT_THAT(unsupported(R"({"target_device": "CPU_SPR"})"), AllOf(HasSubstr("'CPU_SPR'"), HasSubstr("'CPU' works")));
   EXPECT_THAT(unsupported(R"({"fast_bias_correction": false})"), HasSubstr("'fast_bias_correction' = 'false'"));
-  EXPECT_THAT(unsupported(R"({"model_type": "transformer"})"), HasSubstr("'model_type' = 'transformer'"));
-  EXPECT_THAT(unsupported(advanced(R"("quantize_outputs": true)")), HasSubstr("advanced_parameters.quantize_outputs"));
   EXPECT_THAT(unsupported(advanced(R"("inplace_statistics": false)")), HasSubstr("inplace_statistics"));
   EXPECT_THAT(unsupported(advanced(R"("disable_channel_alignment": false)")), HasSubstr("disable_channel_alignment"));
-  EXPECT_THAT(unsupported(advanced(R"("quantizer_propagation_rule": "1")")), HasSubstr("MERGE_ALL_IN_ONE"));
-  EXPECT_THAT(unsupported(advanced(R"("activations_quantization_params": {"num_bits": 4})")),
-              HasSubstr("activations_quantization_params"));
-  EXPECT_THAT(unsupported(advanced(R"("weights_quantization_params": {"per_channel": false})")),
-              HasSubstr("weights_quantization_params"));
+  EXPECT_THAT(unsupported(advanced(R"("activations_quantization_params": {"destination_type": "f8e4m3"})")),
+              HasSubstr("activations_quantization_params.destination_type' = 'f8e4m3'"));
+  EXPECT_THAT(unsupported(advanced(R"("weights_quantization_params": {"mode": "asymmetric_lora_nls"})")),
+              AllOf(HasSubstr("weights_quantization_params.mode"), HasSubstr("'symmetric' or 'asymmetric' works")));
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"apply_for_all_nodes": true})")),
               HasSubstr("apply_for_all_nodes"));
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"threshold": 2})")), HasSubstr("threshold"));
@@ -166,6 +230,20 @@ TEST(QuantizeOptions, TheLargestMagnitudeIsAMaximumForSymmetricQuantizersOnly) {
       R"("advanced_parameters": {"activations_range_estimator_params": {"max": {"statistics_type": "abs_max"}}})";
   EXPECT_NO_THROW(quantize_options_from_json("{" + range + "}"));
   EXPECT_THAT(unsupported(R"({"preset": "mixed", )" + range + "}"), HasSubstr("'abs_max'"));
+  EXPECT_THAT(unsupported(R"({"model_type": "transformer", )" + range + "}"), HasSubstr("'abs_max'"));
+  EXPECT_NO_THROW(
+      quantize_options_from_json(R"({"model_type": "transformer", "preset": "performance", )" + range + "}"));
+}
+
+TEST(QuantizeOptions, TheModeOfActivationsDecidesAgainstThePresetWhetherTheyAreSymmetric) {
+  const auto with_mode = [](const std::string& preset, const std::string& mode) {
+    return fmt::format(R"({{"preset": "{}", "advanced_parameters": {{
+        "activations_quantization_params": {{"mode": "{}"}},
+        "activations_range_estimator_params": {{"max": {{"statistics_type": "abs_max"}}}}}}}})",
+                       preset, mode);
+  };
+  EXPECT_NO_THROW(quantize_options_from_json(with_mode("mixed", "symmetric")));
+  EXPECT_THAT(unsupported(with_mode("performance", "asymmetric")), HasSubstr("symmetric activations, works"));
 }
 
 TEST(QuantizeOptions, StatisticsOverBatchesNeedMinimumAndMaximumAsAggregators) {
@@ -244,6 +322,9 @@ TEST(AccuracyOptions, ALimitSetInCodeIsCheckedToo) {
   QuantizeOptions quantize;
   quantize.subset_size = 0;
   EXPECT_THROW(check(quantize), InvalidArgument);
+  QuantizeOptions bits;
+  bits.weights.bits = 1;
+  EXPECT_THROW(check(bits), InvalidArgument);
 }
 
 }  // namespace

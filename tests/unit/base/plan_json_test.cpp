@@ -53,6 +53,14 @@ void expect_refusal(const std::string& json, const std::vector<std::string>& par
   }
 }
 
+TEST(PlanJson, KeepsConfigurationsOfOtherThanEightBits) {
+  Plan plan;
+  plan.quantizers = {output_quantizer("x", {"conv"}, -1.5F, 0.1F, 65536), weight_quantizer("conv", {0.25F}, 3)};
+  plan.quantizers[0].config = {16, Mode::kAsymmetric, true, false, false};
+  plan.quantizers[1].config = {2, Mode::kSymmetric, false, true, true};
+  EXPECT_EQ(plan_from_json(to_json(plan)), plan);
+}
+
 TEST(PlanJson, SurvivesTheRoundTrip) {
   EXPECT_EQ(plan_from_json(to_json(example())), example());
   EXPECT_EQ(plan_from_json(to_json(Plan{})), Plan{});

@@ -42,7 +42,7 @@ Quantizer quantizer_of(const Layout& layout, const Tensor& weight) {
   if (layout.per_channel)
     quantizer.channel_axes = layout.kind == OpKind::kConvolution ? std::vector{0} : std::vector{0, 1};
   quantizer.range = fit_weight(weight, quantizer.channel_axes, quantizer.config, false);
-  if (layout.levels != 255) {  // fewer levels, and a zero point
+  if (layout.levels != 255) {  // another number of levels, and a zero point
     quantizer.range.levels = layout.levels;
     for (float& low : quantizer.range.low) low *= 0.9F;
   }
@@ -110,6 +110,8 @@ INSTANTIATE_TEST_SUITE_P(Layouts, BiasShift,
                          testing::Values(Layout{"plain", OpKind::kConvolution, 1, 5, 3, true, 255},
                                          Layout{"plain_one_scale", OpKind::kConvolution, 1, 5, 3, false, 255},
                                          Layout{"plain_with_zero_points", OpKind::kConvolution, 1, 5, 3, true, 16},
+                                         Layout{"plain_with_two_bits", OpKind::kConvolution, 1, 5, 3, true, 3},
+                                         Layout{"plain_with_ten_bits", OpKind::kConvolution, 1, 5, 3, true, 1023},
                                          Layout{"grouped", OpKind::kGroupConvolution, 3, 2, 4, true, 255},
                                          Layout{"grouped_one_scale", OpKind::kGroupConvolution, 3, 2, 4, false, 31},
                                          Layout{"depthwise", OpKind::kDepthwiseConvolution, 5, 1, 1, true, 255},

@@ -98,7 +98,7 @@ TEST(ExtremesOf, AreReversedInfinitiesWithoutElements) {
 }
 
 TEST(QuantizeTensor, AgreesWithAScalarLoopForEverySubsetOfAxes) {
-  for (const int levels : {255, 256}) {
+  for (const int levels : {3, 16, 255, 256, 1023, 65536}) {
     for (const auto& [shape, axes] : cases()) {
       const auto values = random_values(element_count(shape));
       Range range{{}, {}, levels};
@@ -117,10 +117,10 @@ TEST(QuantizeTensor, AgreesWithAScalarLoopForEverySubsetOfAxes) {
         EXPECT_EQ(found.levels[i],
                   std::clamp<float>(level, static_cast<float>(lowest), static_cast<float>(lowest + levels - 1)));
         EXPECT_EQ(found.scale[c], scale);
-        EXPECT_EQ(found.zero_point[c], zero_point);
-        const float back = scale * (static_cast<float>(found.levels[i]) - zero_point);
+        EXPECT_NEAR(found.zero_point[c], zero_point, 1e-4F);
+        const float back = scale * (static_cast<float>(found.levels[i]) - found.zero_point[c]);
         const float clipped = std::clamp(values[i], range.low[c], range.high[c]);
-        EXPECT_NEAR(back, clipped, scale * 0.5001F);
+        EXPECT_NEAR(back, clipped, scale * 0.5001F + 1e-7F);
       }
     }
   }
@@ -150,11 +150,29 @@ TEST(QuantizeTensor, LeavesOutAZeroPointThatIsZeroForEveryChannel) {
   EXPECT_THAT(mixed, ElementsAre(0, -127));
 }
 
-TEST(QuantizeTensor, SpreadsANonNegativeRangeOverAllLevels) {
+TEST(QuantizeTensor, CountsLevelsFromZeroWhereTheRangeBeginsThere) {
   const std::vector<float> values = {0, 1, 255, 100};
   const QuantizedTensor found = quantize_tensor(values, {4}, {}, {{0}, {255}, 256});
-  EXPECT_THAT(found.levels, ElementsAre(-128, -127, 127, -28));
-  EXPECT_THAT(found.zero_point, ElementsAre(-128));
+  EXPECT_EQ(found.lowest, 0);
+  EXPECT_THAT(found.levels, ElementsAre(0, 1, 255, 100));
+  EXPECT_THAT(found.zero_point, IsEmpty());
+  EXPECT_EQ(quantize_tensor(values, {4}, {}, {{-1}, {255}, 256}).lowest, -128);
+}
+
+TEST(QuantizeTensor, KeepsSixteenBits) {
+  const std::vector<float> values = {-32768, 0, 32767, 40000};
+  EXPECT_THAT(quantize_tensor(values, {4}, {}, {{-32768}, {32767}, 65536}).levels,
+              ElementsAre(-32768, 0, 32767, 32767));
+  const QuantizedTensor positive = quantize_tensor(values, {4}, {}, {{0}, {65535}, 65536});
+  EXPECT_THAT(positive.levels, ElementsAre(-32768, -32768, -1, 7232));
+  EXPECT_THAT(positive.zero_point, ElementsAre(-32768));
+}
+
+TEST(QuantizeTensor, TakesTheNoiseOutOfZeroPoints) {
+  const std::vector<float> values = {0, 1};
+  const float step = 0.013F;
+  EXPECT_THAT(quantize_tensor(values, {2}, {}, {{-100 * step}, {155 * step}, 256}).zero_point, ElementsAre(-28));
+  EXPECT_NE(quantize_tensor(values, {2}, {}, {{-100.01F * step}, {154.99F * step}, 256}).zero_point[0], -28);
 }
 
 TEST(QuantizeTensor, MapsZeroToZeroInASymmetricRangeOfAnyWidth) {

@@ -20,8 +20,9 @@ using testing::ThrowsMessage;
 
 using Floats = std::vector<float>;
 
-QuantizerConfig config_of(Mode mode, bool narrow = false, std::optional<bool> sign = std::nullopt) {
+QuantizerConfig config_of(Mode mode, bool narrow = false, std::optional<bool> sign = std::nullopt, int bits = 8) {
   QuantizerConfig config;
+  config.bits = bits;
   config.mode = mode;
   config.narrow_range = narrow;
   config.forced_sign = sign;
@@ -76,10 +77,27 @@ TEST(FitSymmetric, GivesTheValuesWorkedByHand) {
     expect_range(fit_symmetric(c.low, c.magnitude, c.config, c.floor), c.from, c.to, c.levels, c.what);
 }
 
-TEST(FitSymmetric, MakesZeroALevel) {
-  const Range range = fit_symmetric(Floats{-1}, Floats{0.7F}, kSymmetric, 0);
-  const float step = (range.high[0] - range.low[0]) / 255;
-  EXPECT_NEAR(-range.low[0] / step, 128, 1e-4F);
+// The level of zero, counted from the lowest: an integer where zero is a level. In double, as ranges are exact.
+double level_of_zero(const Range& range, std::size_t channel = 0) {
+  const double low = range.low[channel];
+  return -low / ((range.high[channel] - low) / (range.levels - 1));
+}
+
+TEST(FitSymmetric, MakesZeroALevelWhateverTheNumberOfBits) {
+  for (int bits = 2; bits <= 16; ++bits) {
+    const int half = 1 << (bits - 1);
+    const double tolerance = 1e-6 * half;
+    const Range wide = fit_symmetric(Floats{-1}, Floats{0.7F}, config_of(Mode::kSymmetric, false, true, bits), 0);
+    EXPECT_EQ(wide.levels, 2 * half);
+    EXPECT_NEAR(level_of_zero(wide), half, tolerance);
+    EXPECT_EQ(wide.high[0], 0.7F);
+    const Range narrow = fit_symmetric(Floats{-1}, Floats{0.7F}, config_of(Mode::kSymmetric, true, true, bits), 0);
+    EXPECT_EQ(narrow.levels, 2 * half - 1);
+    EXPECT_NEAR(level_of_zero(narrow), half - 1, tolerance);
+    const Range positive = fit_symmetric(Floats{-1}, Floats{0.7F}, config_of(Mode::kSymmetric, false, false, bits), 0);
+    EXPECT_EQ(positive.low[0], 0);
+    EXPECT_EQ(positive.high[0], 0.7F);
+  }
 }
 
 TEST(FitAsymmetric, GivesTheValuesWorkedByHand) {
@@ -107,43 +125,92 @@ TEST(FitAsymmetric, GivesTheValuesWorkedByHand) {
       {"each channel by itself", {-1, 1}, {2, 5}, {-1, 0}, {2, 5}},
   };
   for (const Case& c : cases) expect_range(fit_asymmetric(c.low, c.high, kAsymmetric), c.from, c.to, 256, c.what);
-  expect_range(fit_asymmetric(Floats{-1}, Floats{2}, config_of(Mode::kAsymmetric, true)), {-1}, {2}, 255, "narrow");
+  // q = round(1 * 254 / 3) = 85: low' = 85 / -169 * 2
+  expect_range(fit_asymmetric(Floats{-1}, Floats{2}, config_of(Mode::kAsymmetric, true)), {-1.0059172F}, {2}, 255,
+               "narrow: 254 steps");
+  // q = round(1 * 3 / 3.5) = 1: high' = 2 / 1
+  expect_range(fit_asymmetric(Floats{-1}, Floats{2.5F}, config_of(Mode::kAsymmetric, false, {}, 2)), {-1.25F}, {2.5F},
+               4, "2 bits");
 }
 
 TEST(FitAsymmetric, NeverShrinksAndPutsZeroOnALevel) {
   for (int i = 0; i < 500; ++i) {
     const float low = -std::exp(std::sin(static_cast<float>(i)) * 3);
     const float high = std::exp(std::cos(static_cast<float>(i) * 1.3F) * 3);
-    const Range range = fit_asymmetric(Floats{low}, Floats{high}, kAsymmetric);
+    const QuantizerConfig config = config_of(Mode::kAsymmetric, i % 2 == 1, {}, 8 + i % 9);
+    const Range range = fit_asymmetric(Floats{low}, Floats{high}, config);
+    ASSERT_EQ(range.levels, (1 << config.bits) - i % 2);
     // The longer end may give way by less than half a step.
-    const float step = (range.high[0] - range.low[0]) / 255;
+    const float step = (range.high[0] - range.low[0]) / static_cast<float>(range.levels - 1);
     EXPECT_LE(range.low[0], low + step / 2);
     EXPECT_GE(range.high[0], high - step / 2);
     EXPECT_GE(range.high[0] - range.low[0], (high - low) * 0.999999F);
-    const float zero = -range.low[0] / step;
-    EXPECT_NEAR(zero, std::nearbyint(zero), 1e-3F) << low << " to " << high;
+    const double zero = level_of_zero(range);
+    EXPECT_NEAR(zero, std::nearbyint(zero), 1e-6 * range.levels) << low << " to " << high;
   }
+}
+
+TEST(FitAsymmetricWeight, PutsZeroOnALevelEvenNextToAnEnd) {
+  for (int i = 0; i < 2000; ++i) {
+    const float low = -std::exp(std::sin(static_cast<float>(i)) * 8);
+    const float high = std::exp(std::cos(static_cast<float>(i) * 1.3F) * 8);
+    const QuantizerConfig config = config_of(Mode::kAsymmetric, i % 2 == 1, {}, 2 + i % 7);
+    const Range range = fit_asymmetric_weight(Floats{low}, Floats{high}, config);
+    const double zero = level_of_zero(range);
+    EXPECT_NEAR(zero, std::nearbyint(zero), 1e-6 * range.levels) << low << " to " << high;
+    const float half_step = (high - low) / static_cast<float>(range.levels - 1) / 2;
+    EXPECT_LE(range.low[0], low + half_step * 1.00001F);
+    EXPECT_GE(range.high[0], high - half_step * 1.00001F);
+  }
+}
+
+TEST(FitAsymmetricWeight, GivesTheValuesWorkedByHand) {
+  const auto fit = [](float low, float high) { return fit_asymmetric_weight(Floats{low}, Floats{high}, kAsymmetric); };
+  expect_range(fit(-1, 2), {-1}, {2}, 256, "zero on a level stays");
+  expect_range(fit(-0.003F, 2.55F), {0}, {2.55F}, 256, "less than half a step below zero is cut off");
+  expect_range(fit(-2.55F, 0.003F), {-2.55F}, {0}, 256, "or above");
+  expect_range(fit(1, 5), {0}, {5}, 256, "all above zero: from zero");
+  expect_range(fit(-1e-6F, 2e-6F), {-1e-6F}, {2e-6F}, 256, "a narrow channel stays narrow");
+  const Range zeros = fit(0, 0);
+  EXPECT_GT(zeros.high[0] - zeros.low[0], 0) << "a channel of zeros";
 }
 
 TEST(FitHalfRange, DoublesANarrowRangeAtAllLevels) {
   expect_range(fit_half_range(Floats{-1, -1}, Floats{3, 0.5F}, kNarrow, 0), {-6, -1}, {6, 1}, 255, "narrow");
 }
 
-TEST(FitHalfRange, StretchesAWideRangeFromSevenBits) {
-  // 7 bits: from -3 * 128 / 126 to 3; times 255 / 127
-  expect_range(fit_half_range(Floats{-1}, Floats{3}, config_of(Mode::kSymmetric, false, true), 0),
-               {-3.0F * 128 / 126 * 255 / 127}, {3.0F * 255 / 127}, 256, "wide");
+TEST(FitHalfRange, KeepsTheStepOfAWideRangeOfOneBitLess) {
+  // 7 bits: 3 is level 63, so the step is 1 / 21
+  expect_range(fit_half_range(Floats{-1}, Floats{3}, config_of(Mode::kSymmetric, false, true), 0), {-128.0F / 21},
+               {127.0F / 21}, 256, "wide");
 }
 
-TEST(FitHalfRange, NeedsASymmetricRange) {
+TEST(FitHalfRange, UsesHalfTheLevelsWhateverTheirNumber) {
+  for (int bits = 3; bits <= 16; ++bits) {
+    for (const bool narrow : {true, false}) {
+      const Range range = fit_half_range(Floats{-1}, Floats{1}, config_of(Mode::kSymmetric, narrow, true, bits), 0);
+      const double zero = level_of_zero(range);
+      EXPECT_NEAR(zero, std::nearbyint(zero), 1e-6 * range.levels) << bits;
+      const double step = (static_cast<double>(range.high[0]) - range.low[0]) / (range.levels - 1);
+      EXPECT_LE(std::nearbyint(0.999999 / step), 1 << (bits - 2)) << bits;
+      EXPECT_GE(std::nearbyint(1 / step), (1 << (bits - 2)) - 1) << bits;
+    }
+  }
+}
+
+TEST(FitHalfRange, NeedsASymmetricRangeOfAtLeastThreeBits) {
   EXPECT_THAT([] { fit_half_range(Floats{-1}, Floats{3}, kAsymmetric, 0); },
               ThrowsMessage<InvalidArgument>(HasSubstr("symmetric")));
+  EXPECT_THAT([] { fit_half_range(Floats{-1}, Floats{3}, config_of(Mode::kSymmetric, true, true, 2), 0); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("2 bits")));
 }
 
 TEST(FitActivation, TakesTheModeOfItsConfiguration) {
   const Observed observed{{-1}, {2.5F}, {2.54F}, {}};
   expect_range(fit_activation(observed, kSymmetric), {-2.56F}, {2.54F}, 256, "symmetric");
   expect_range(fit_activation(observed, kAsymmetric), {-1.0027473F}, {2.5F}, 256, "asymmetric");
+  expect_range(fit_activation(observed, config_of(Mode::kSymmetric, false, true, 16)), {-2.54F * 65536 / 65534},
+               {2.54F}, 65536, "16 bits");
 }
 
 TEST(FitActivation, WidensTinyChannels) {
@@ -178,6 +245,16 @@ TEST(FitWeight, GivesAChannelOfZerosARange) {
 
 TEST(FitWeight, TakesAsymmetricWeights) {
   expect_range(fit_weight(weight_of({-1, 2, 0, 1}, {4}), {}, kAsymmetric, false), {-1}, {2}, 256, "asymmetric");
+  EXPECT_THAT([] { fit_weight(weight_of({-1, 2, 0, 1}, {4}), {}, kAsymmetric, true); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("overflow_fix")));
+}
+
+TEST(FitWeight, TakesTheBitsOfItsConfiguration) {
+  const Tensor weight = weight_of({5, -1, 1e-6F, -2e-6F}, {2, 2});
+  expect_range(fit_weight(weight, std::vector{0}, config_of(Mode::kSymmetric, true, true, 4), false), {-5, -2e-6F},
+               {5, 2e-6F}, 15, "4 bits");
+  expect_range(fit_weight(weight, {}, config_of(Mode::kSymmetric, false, true, 2), false), {-10}, {5}, 4, "2 bits");
+  expect_range(fit_weight(weight, {}, config_of(Mode::kSymmetric, true, true, 16), false), {-5}, {5}, 65535, "16 bits");
 }
 
 TEST(FitWeight, NamesTheChannelThatIsNotFinite) {

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "placement/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "devices/tables.h"
+#include "graph/site.h"
+
+namespace tightrope {
+namespace {
+
+class Explanation {
+ public:
+  Explanation(const Setting& setting, const std::vector<Site>& sites)
+      : setting_(setting),
+        graph_(setting.graph),
+        sites_(sites),
+        fusions_(fusions(graph_, setting.flow, setting.options)),
+        serving_(graph_.nodes().size()) {
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+      for (const NodeId id : sites[i].operations) serving_[static_cast<std::size_t>(id)].push_back(i);
+    }
+  }
+
+  Decision of(NodeId id) const {
+    const auto& serving = serving_[static_cast<std::size_t>(id)];
+    if (serving.empty()) return why_float(id);
+    Decision decision{true, rule_of_seed(id), {}};
+    decision.why = "Runs in 8 bits.";
+    for (const std::size_t site : serving) decision.why += " " + sentence(sites_[site], id);
+    return decision;
+  }
+
+ private:
+  std::string named(NodeId id) const { return fmt::format("'{}' ({})", graph_.node(id).name, graph_.node(id).type); }
+
+  std::string rule_of_seed(NodeId id) const {
+    const Node& node = graph_.node(id);
+    if (node.kind == OpKind::kResult) return "quantized outputs";
+    if (setting_.is_reference()) return "device table";
+    return computes_in_int8(node.kind) ? "faster in 8 bits" : "fuses with a convolution";
+  }
+
+  // Where a quantizer sits, and why there.
+  std::string sentence(const Site& site, NodeId for_node) const {
+    const QuantizerConfig& config = site.configs[0];
+    const std::string what =
+        fmt::format("{} bits, {}, {}", config.bits, config.mode == Mode::kSymmetric ? "symmetric" : "asymmetric",
+                    config.per_channel ? "per channel" : "per tensor");
+    if (site.kind == SiteKind::kWeight) {
+      const std::string whose = site.node == for_node ? "Its weight" : fmt::format("The table of {}", named(site.node));
+      return fmt::format("{} at input {} is quantized: {}.", whose, site.port, what);
+    }
+    if (site.kind == SiteKind::kInput)
+      return fmt::format("An activation is quantized at input {} of {}: {}; {}.", site.port,
+                         site.node == for_node ? "the operation itself" : named(site.node), what, reason(site));
+    return fmt::format("An activation is quantized where {} gives it: {}; {}.", named(site.node), what, reason(site));
+  }
+
+  std::string reason(const Site& site) const {
+    const Node& node = graph_.node(site.node);
+    switch (site.stop) {
+      case Stop::kOtherConsumer:
+        return fmt::format("not further up, because {} reads the same tensor in floating point", named(site.stopper));
+      case Stop::kConfigurations:
+        return "not further up, because the consumers of the tensor have no configuration in common";
+      case Stop::kUnequalElements:
+        return "not further up, because not everything that the operation takes in is data in floating point";
+      case Stop::kProducer:
+        break;
+    }
+    if (node.kind == OpKind::kParameter) return "that is an input of the model";
+    if (setting_.is_exempt(site.node)) return fmt::format("not further up: {}", why_exempt(site.node).why);
+    return fmt::format("not further up, because {} changes values", node.type);
+  }
+
+  Decision why_exempt(NodeId id) const {
+    const Exemption& exemption = setting_.exemptions[static_cast<std::size_t>(id)];
+    switch (exemption.why) {
+      case Exempt::kByUser:
+        return {false, "ignored scope", "It is in the ignored scope."};
+      case Exempt::kByPattern:
+        return {false, fmt::format("ignored pattern {}", exemption.pattern),
+                fmt::format("It is part of the pattern {}, which loses accuracy in 8 bits.", exemption.pattern)};
+      case Exempt::kInTransformer:
+        return {false, "model type", fmt::format("{} stays in floating point in transformers.", graph_.node(id).type)};
+      case Exempt::kPostProcessing:
+        return {false, "post-processing",
+                fmt::format("It is post-processing: no weights lie between it and an output on a path with {}.",
+                            named(exemption.other))};
+      case Exempt::kNo:
+        break;
+    }
+    return {};
+  }
+
+  Decision why_float(NodeId id) const {
+    const Node& node = graph_.node(id);
+    if (!setting_.in_flow(id)) return why_no_data(node);
+    if (node.kind == OpKind::kParameter) return {false, "input", "It is an input of the model."};
+    if (node.kind == OpKind::kResult) return {false, "output", "It is an output of the model."};
+    if (setting_.is_exempt(id)) return why_exempt(id);
+    const Fusion& fusion = fusions_[static_cast<std::size_t>(id)];
+    if (fusion.first != kNone && fusion.first != id)
+      return {false, "fused", fmt::format("It runs as part of {} (pattern {}).", named(fusion.first), fusion.pattern)};
+    if (node.trait == Trait::kMovesData || node.trait == Trait::kJoins)
+      return {false, "moves data",
+              "It only moves data: quantizers pass through it, and it runs in 8 bits where its input is."};
+    if (node.trait == Trait::kOpaque) return {false, "no kernel", fmt::format("{} has no 8-bit kernel.", node.type)};
+    const bool reads_data =
+        std::ranges::any_of(node.inputs, [&](ValueId input) { return setting_.is_quantizable(input); });
+    if (!reads_data) return {false, "no data", "It reads no floating-point data of known rank."};
+    return setting_.is_reference() ? why_not_in_reference(node) : why_not_lean(node);
+  }
+
+  Decision why_no_data(const Node& node) const {
+    if (node.kind == OpKind::kConstant) return {false, "constant", "It is a constant."};
+    if (node.kind == OpKind::kShapeOf) return {false, "shapes", "It computes a shape."};
+    return {false, "no data", "No data reach it: it computes constants or shapes."};
+  }
+
+  Decision why_not_in_reference(const Node& node) const {
+    if ((node.roles & kIsElementwise) != 0)
+      return {false, "lonely elementwise",
+              "Its other operand is not quantized, and nothing before it is: alone it gains nothing from 8 bits."};
+    return {false, "dropped", "A quantizer further up serves it, or its operand comes in floating point."};
+  }
+
+  Decision why_not_lean(const Node& node) const {
+    if (computes_in_int8(node.kind)) return {false, "weight", "Its weight is no floating-point constant."};
+    return {false, "lean",
+            fmt::format("{} runs no faster in 8 bits by itself, and a quantizer would cost accuracy.", node.type)};
+  }
+
+  const Setting& setting_;
+  const Graph& graph_;
+  const std::vector<Site>& sites_;
+  std::vector<Fusion> fusions_;
+  std::vector<std::vector<std::size_t>> serving_;  // sites by node
+};
+
+}  // namespace
+
+std::vector<Decision> explain(const Setting& setting, const std::vector<Site>& sites) {
+  const Explanation explanation(setting, sites);
+  std::vector<Decision> decisions;
+  for (NodeId id = 0; id < static_cast<NodeId>(setting.graph.nodes().size()); ++id)
+    decisions.push_back(explanation.of(id));
+  return decisions;
+}
+
+}  // namespace tightrope
