@@ -79,6 +79,9 @@ def nncf_decision(model: ov.Model, **options: Any) -> Decision:
     algorithm._set_backend_entity(model)
     configs, groups = algorithm._get_quantization_target_points(model, graph)
     half_range = algorithm._get_quantization_points_overflow_fix(algorithm._overflow_fix, configs, graph)
+    for target in half_range:
+        if configs[target].mode.value != "symmetric":  # NNCF finds this out when it has ranges
+            raise ValueError(f"asymmetric weights of '{target.target_node_name}' can't use half of their levels")
     return {
         "points": [
             {

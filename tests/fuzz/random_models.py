@@ -50,7 +50,7 @@ def random_model(seed: int) -> ov.Model:
         except NoFit:
             continue
     model = growing.finish(f"random {seed}")
-    return with_dynamic_batch(model) if rng.random() < 0.15 else model
+    return with_dynamic_batch(model) if rng.random() < 0.25 else model
 
 
 def with_dynamic_batch(model: ov.Model) -> ov.Model:
