@@ -1020,8 +1020,12 @@ def recurrence(g: Growing) -> None:
     states: list[ov.Output | ov.Node] = []
     for _ in range(2 if lstm else 1):
         form = g.rng.random()
-        if form < 0.5:
+        if form < 0.4:
             states.append(constant(batch, 1, hidden))
+        elif form < 0.5:
+            first = g.node(ops.gather, g.node(ops.shape_of, x), np.array([0]), np.int64(0))
+            shape = g.node(ops.concat, [first, np.array([1, hidden])], 0)
+            states.append(g.node(ops.broadcast, np.float32(0), shape))
         elif form < 0.8:
             states.append(g.input([batch, 1, hidden]))
         else:
