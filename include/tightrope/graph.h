@@ -110,11 +110,13 @@ struct Node {
   std::vector<ValueId> outputs;
   std::vector<WeightPort> weights;
   int channel_axis = 1;  // of the output; negative counts from the end
+  std::string body;      // the branch of an If that holds the node: "<name of the If>/then"; empty: the model itself
 };
 
 // Whose words Node::type uses. Fused operations are recognized by these.
 enum class Vocabulary : std::uint8_t { kOpenVino, kOnnx };
 
+// The branches of If operations are components of their own: no edge leads into one or out of it.
 class Graph {
  public:
   Vocabulary vocabulary = Vocabulary::kOpenVino;

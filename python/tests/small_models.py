@@ -45,6 +45,32 @@ def classifier(batch: int = -1, size: int = 8, width: int = 8, layers: int = 2) 
     return ov.Model([ops.result(data, name="result")], [image], "classifier")
 
 
+def _branch(name: str, seed: int) -> ov.Model:
+    image = _parameter([-1, 3, 8, 8], "image")
+    data = ops.reduce_mean(_convolution(image, 3, 8, "conv", seed), ops.constant(np.array([2, 3])), False, name="pool")
+    return ov.Model([ops.result(_product(data, normal(seed + 1, (8, 4)), "classes"))], [image], name)
+
+
+def branching() -> ov.Model:
+    """Image [?, 3, 8, 8] -> one of two branches, by a second input -> classes [?, 4]. Names occur in both branches."""
+    image = _parameter([-1, 3, 8, 8], "image")
+    take = ops.parameter([], np.bool_, name="take")
+    take.output(0).set_names({"take"})
+    then, other = _branch("then", 41), _branch("else", 43)
+    gate = ops.if_op(take.output(0))
+    gate.set_friendly_name("gate")
+    gate.set_then_body(then)
+    gate.set_else_body(other)
+    gate.set_input(image.output(0), then.get_parameters()[0], other.get_parameters()[0])
+    classes = gate.set_output(then.get_results()[0], other.get_results()[0])
+    return ov.Model([ops.result(classes, name="result")], [image, take], "branching")
+
+
+def branching_items(count: int) -> list[dict[str, Any]]:
+    """Into both branches in turn."""
+    return [{"image": image, "take": np.array(i % 2 == 0)} for i, image in enumerate(images(count))]
+
+
 def images(count: int, batch: int = 1, size: int = 8) -> list[Array]:
     return [normal(1000 + i, (batch, 3, size, size)) for i in range(count)]
 

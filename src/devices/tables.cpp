@@ -162,6 +162,7 @@ bool computes_in_int8(OpKind kind) {
     case OpKind::kTransposedConvolution:
     case OpKind::kGroupTransposedConvolution:
     case OpKind::kMatMul:
+    case OpKind::kAttention:
       return true;
     default:
       return false;

@@ -5,6 +5,7 @@
 #include <openvino/op/ops.hpp>
 #include <openvino/pass/serialize.hpp>
 
+#include "openvino/bodies.h"
 #include "openvino/convert.h"
 #include "openvino/openvino_model.h"
 #include "tightrope/error.h"
@@ -39,25 +40,53 @@ std::shared_ptr<ov::Node> reduced(const ov::Output<ov::Node>& source, const Prob
   return source.get_node_shared_ptr();
 }
 
+// The body that holds a node, and the node.
+std::pair<std::size_t, std::shared_ptr<ov::Node>> find_node(const std::vector<Body>& bodies, NodeId id) {
+  auto index = static_cast<std::size_t>(id);
+  std::size_t body = 0;
+  while (index >= bodies[body].nodes.size()) index -= bodies[body++].nodes.size();
+  return {body, bodies[body].nodes[index]};
+}
+
+// Makes a value of a body an output of the If around it, and so on up to the model itself. Where another branch runs
+// the output has no elements, but the same rank: other ranks would leave the rank of the output open.
+ov::Output<ov::Node> brought_out(ov::Output<ov::Node> value, const std::vector<Body>& bodies, std::size_t inside) {
+  const ov::element::Type type = value.get_element_type();
+  const auto rank = static_cast<std::size_t>(value.get_partial_shape().rank().get_length());
+  for (; inside != 0; inside = bodies[inside].outer) {
+    const auto& [model, owner, branch, outer, nodes] = bodies[inside];
+    const auto result = std::make_shared<ov::op::v0::Result>(value);
+    const auto nothing = std::make_shared<ov::op::v0::Result>(
+        ov::op::v0::Constant::create(type, ov::Shape(std::max<std::size_t>(rank, 1), 0), std::vector<float>()));
+    owner->get_function(static_cast<std::size_t>(branch))->add_results({result});
+    owner->get_function(static_cast<std::size_t>(1 - branch))->add_results({nothing});
+    value = branch == 0 ? owner->set_output(result, nothing) : owner->set_output(nothing, result);
+  }
+  return value;
+}
+
 }  // namespace
 
 void add_probes(ov::Model& clone, const Graph& graph, std::span<const Probe> probes) {
-  const ov::NodeVector nodes = clone.get_ordered_ops();  // the order of read_graph()
+  const std::vector<Body> bodies = bodies_of(clone);  // the order of read_graph()
   ov::ResultVector results;
   for (const Probe& probe : probes) {
     const Value& value = graph.value(probe.value);
-    const auto source = nodes[static_cast<std::size_t>(value.producer)]->output(static_cast<std::size_t>(value.port));
+    const auto [body, node] = find_node(bodies, value.producer);
+    const auto source = node->output(static_cast<std::size_t>(value.port));
     const bool whole = probe.reduction == Probe::Reduction::kWhole;
-    if (!whole && source.get_partial_shape().rank().is_dynamic()) {
+    if ((!whole || body != 0) && source.get_partial_shape().rank().is_dynamic()) {
       throw Unsupported(
           fmt::format("[statistics] node '{}': its output has no known rank; a model with known ranks is needed",
                       graph.node(value.producer).name));
     }
-    results.push_back(std::make_shared<ov::op::v0::Result>(whole ? source : reduced(source, probe)->output(0)));
+    const auto observed = whole ? source : reduced(source, probe)->output(0);
+    results.push_back(std::make_shared<ov::op::v0::Result>(brought_out(observed, bodies, body)));
   }
   const ov::ResultVector outputs = clone.get_results();
   clone.add_results(results);
   for (const auto& output : outputs) clone.remove_result(output);
+  revalidate(clone);
 }
 
 void save_ir(const std::shared_ptr<ov::Model>& model, const std::filesystem::path& path) {
@@ -109,10 +138,7 @@ class OpenVinoModel : public Model {
  public:
   // `graph` is that of `base`.
   OpenVinoModel(std::shared_ptr<ov::Model> original, std::shared_ptr<ov::Model> base, Graph graph)
-      : original_(std::move(original)),
-        base_(std::move(base)),
-        graph_(std::move(graph)),
-        nodes_(base_->get_ordered_ops()) {}
+      : original_(std::move(original)), base_(std::move(base)), graph_(std::move(graph)), nodes_(nodes_of(*base_)) {}
 
   const Graph& graph() const override { return graph_; }
 

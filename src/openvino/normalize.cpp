@@ -3,6 +3,7 @@
 #include <openvino/pass/constant_folding.hpp>
 #include <unordered_set>
 
+#include "openvino/bodies.h"
 #include "openvino/openvino_model.h"
 #include "tightrope/log.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 void make_names_unique(const ov::Model& model) {
   std::unordered_set<std::string> names;
-  for (const auto& node : model.get_ordered_ops()) {
+  for (const auto& node : nodes_of(model)) {
     std::string name = node->get_friendly_name();
     for (int suffix = 1; !names.insert(name).second; ++suffix)
       name = fmt::format("{}_{}", node->get_friendly_name(), suffix);
@@ -22,7 +23,7 @@ void make_names_unique(const ov::Model& model) {
 bool is_half(const ov::element::Type& type) { return type == ov::element::f16 || type == ov::element::bf16; }
 
 bool holds_compressed_weights(const ov::Model& model) {
-  for (const auto& node : model.get_ordered_ops()) {
+  for (const auto& node : nodes_of(model)) {
     if (!ov::is_type<ov::op::v0::Convert>(node) || node->get_output_element_type(0) != ov::element::f32) continue;
     const auto source = node->input_value(0);
     if (ov::is_type<ov::op::v0::Constant>(source.get_node()) && is_half(source.get_element_type())) return true;

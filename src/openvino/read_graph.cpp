@@ -2,6 +2,7 @@
 #include <openvino/op/ops.hpp>
 #include <unordered_map>
 
+#include "openvino/bodies.h"
 #include "openvino/convert.h"
 #include "openvino/op_table.h"
 #include "openvino/openvino_model.h"
@@ -101,14 +102,14 @@ Node describe(const ov::Node& source) {
 }
 
 // Breadth first from inputs and states, consumers of an output by name; then what these do not reach.
-std::unordered_map<const ov::Node*, std::int32_t> ranks_of(const ov::Model& model, const ov::NodeVector& ordered) {
+std::unordered_map<const ov::Node*, std::int32_t> ranks_of(const Body& body) {
   std::unordered_map<const ov::Node*, std::int32_t> ranks;
   std::vector<ov::Node*> queue;
   const auto enqueue = [&](ov::Node* node) {
     if (ranks.emplace(node, static_cast<std::int32_t>(ranks.size())).second) queue.push_back(node);
   };
-  for (const auto& parameter : model.get_parameters()) enqueue(parameter.get());
-  for (const auto& node : ordered) {
+  for (const auto& parameter : body.model->get_parameters()) enqueue(parameter.get());
+  for (const auto& node : body.nodes) {
     if (std::string_view(node->get_type_name()) == "ReadValue") enqueue(node.get());
   }
   for (std::size_t next = 0; next < queue.size(); ++next) {
@@ -119,20 +120,36 @@ std::unordered_map<const ov::Node*, std::int32_t> ranks_of(const ov::Model& mode
       for (ov::Node* consumer : consumers) enqueue(consumer);
     }
   }
-  for (const auto& node : ordered) enqueue(node.get());
+  for (const auto& node : body.nodes) enqueue(node.get());
   return ranks;
 }
 
-}  // namespace
+std::string name_of(const Body& body) {
+  if (!body.owner) return {};
+  const bool then = body.branch == ov::op::v8::If::THEN_BODY_INDEX;
+  return body.owner->get_friendly_name() + (then ? "/then" : "/else");
+}
 
-Graph read_graph(const ov::Model& base) {
-  Graph graph;
+Value describe(const ov::Output<ov::Node>& output, NodeId producer) {
+  const ov::PartialShape& shape = output.get_partial_shape();
+  Value value;
+  value.name = output.get_names().empty() ? output.get_node()->get_friendly_name() : *output.get_names().begin();
+  value.type = to_element_type(output.get_element_type());
+  value.known_rank = shape.rank().is_static();
+  if (value.known_rank) value.shape = to_shape(shape);
+  value.producer = producer;
+  value.port = static_cast<int>(output.get_index());
+  return value;
+}
+
+void append(Graph& graph, const Body& body) {
+  const auto first_rank = static_cast<std::int32_t>(graph.nodes().size());
+  const auto ranks = ranks_of(body);
   std::unordered_map<const ov::Node*, NodeId> ids;
-  const ov::NodeVector ordered = base.get_ordered_ops();
-  const auto ranks = ranks_of(base, ordered);
-  for (const auto& source : ordered) {
+  for (const auto& source : body.nodes) {
     Node node = describe(*source);
-    node.rank = ranks.at(source.get());
+    node.rank = first_rank + ranks.at(source.get());
+    node.body = name_of(body);
     const NodeId id = graph.add_node(std::move(node));
     ids.emplace(source.get(), id);
     for (const auto& input : source->inputs()) {
@@ -140,18 +157,15 @@ Graph read_graph(const ov::Model& base) {
       const NodeId producer = ids.at(output.get_node());
       graph.connect(graph.node(producer).outputs[output.get_index()], id, static_cast<int>(input.get_index()));
     }
-    for (const auto& output : source->outputs()) {
-      const ov::PartialShape& shape = output.get_partial_shape();
-      Value value;
-      value.name = output.get_names().empty() ? source->get_friendly_name() : *output.get_names().begin();
-      value.type = to_element_type(output.get_element_type());
-      value.known_rank = shape.rank().is_static();
-      if (value.known_rank) value.shape = to_shape(shape);
-      value.producer = id;
-      value.port = static_cast<int>(output.get_index());
-      graph.add_value(std::move(value));
-    }
+    for (const auto& output : source->outputs()) graph.add_value(describe(output, id));
   }
+}
+
+}  // namespace
+
+Graph read_graph(const ov::Model& base) {
+  Graph graph;
+  for (const Body& body : bodies_of(base)) append(graph, body);
   return graph;
 }
 

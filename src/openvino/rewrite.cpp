@@ -6,6 +6,7 @@
 
 #include "kernels/channels.h"
 #include "kernels/quantize.h"
+#include "openvino/bodies.h"
 #include "openvino/convert.h"
 #include "openvino/openvino_model.h"
 #include "tightrope/error.h"
@@ -209,7 +210,7 @@ void shift_bias(const NodeMap& nodes, const BiasShift& correction) {
 
 void rewrite(ov::Model& clone, const Plan& plan) {
   NodeMap nodes;
-  for (const auto& node : clone.get_ordered_ops()) nodes.emplace(node->get_friendly_name(), node);
+  for (const auto& node : nodes_of(clone)) nodes.emplace(node->get_friendly_name(), node);
   SharedInputs shared;
   for (const Quantizer& quantizer : plan.quantizers) {
     if (quantizer.range.low.empty()) refuse(quantizer, "no range");
@@ -223,7 +224,7 @@ void rewrite(ov::Model& clone, const Plan& plan) {
     if (quantizer.kind == SiteKind::kOutput) quantize_output(nodes, quantizer);
   }
   for (const BiasShift& shift : plan.bias_shifts) shift_bias(nodes, shift);
-  clone.validate_nodes_and_infer_types();
+  revalidate(clone);
 }
 
 }  // namespace tightrope::openvino

@@ -123,7 +123,7 @@ std::vector<Tensor> OpenVinoSession::outputs_of(ov::InferRequest& request) const
   for (std::size_t i = 0; i < compiled_.outputs().size(); ++i) {
     const ov::Tensor source = request.get_output_tensor(i);
     const auto bytes = std::make_shared<std::vector<std::byte>>(source.get_byte_size());
-    std::memcpy(bytes->data(), source.data(), bytes->size());
+    if (!bytes->empty()) std::memcpy(bytes->data(), source.data(), bytes->size());
     outputs.emplace_back(to_element_type(source.get_element_type()), to_shape(source.get_shape()),
                          std::shared_ptr<const void>(bytes, bytes->data()));
   }

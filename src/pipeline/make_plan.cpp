@@ -65,6 +65,30 @@ class Calibration {
   Statistics statistics_;
 };
 
+void warn_of_unseen(const std::string& body, std::int64_t items, const Graph& graph) {
+  const std::size_t slash = body.rfind('/');
+  const Node& owner = graph.node(graph.find(body.substr(0, slash)));
+  log(LogLevel::kWarning,
+      fmt::format(
+          "[calibration] node '{}' ({}): none of the {} items gives values to its {} branch; activations without "
+          "values stay in floating point there. Items that take the branch are needed to quantize them.",
+          owner.name, owner.type, items, body.substr(slash + 1)));
+}
+
+// There is no range for what calibration saw nothing of: activations in the branch of an If that no item took. Weights
+// need no data, and stay in 8 bits.
+Plan leave_out_unseen(Plan plan, const Graph& graph, const Calibration& calibration) {
+  std::vector<std::string> bodies;  // in the order of the plan
+  std::erase_if(plan.quantizers, [&](const Quantizer& quantizer) {
+    if (quantizer.kind == SiteKind::kWeight || !calibration.of(quantizer)->low.empty()) return false;
+    const std::string& body = graph.node(graph.find(quantizer.node)).body;
+    if (std::ranges::find(bodies, body) == bodies.end()) bodies.push_back(body);
+    return true;
+  });
+  for (const std::string& body : bodies) warn_of_unseen(body, calibration.items(), graph);
+  return plan;
+}
+
 // No 8-bit range holds infinities, or the huge constants of masks and small numbers at once: what needs such a tensor
 // in 8 bits stays in floating point.
 Plan leave_out_unbounded(const Plan& plan, const Calibration& calibration) {
@@ -86,25 +110,40 @@ Plan leave_out_unbounded(const Plan& plan, const Calibration& calibration) {
   return without_orphans(without(plan, groups, left_out, RestoreMode::kActivationsAndWeights));
 }
 
-Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
+// Adds the node to what is wrong with its weight.
+template <typename Fit>
+auto with_weight(const Model& model, const Quantizer& quantizer, const Fit& fit_it) {
   try {
-    const Tensor weight = model.constant(value_of(quantizer, model.graph()));
-    return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
+    return fit_it(model.constant(value_of(quantizer, model.graph())));
   } catch (const InvalidArgument& error) {
     throw InvalidArgument(fmt::format("{} (node '{}')", error.what(), quantizer.node));
   }
 }
 
+Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
+  return with_weight(model, quantizer, [&](const Tensor& weight) {
+    return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
+  });
+}
+
+Observed observed_by(const Model& model, const Quantizer& quantizer, const Calibration& calibration) {
+  if (quantizer.kind != SiteKind::kWeight) return *calibration.of(quantizer);
+  return with_weight(model, quantizer,
+                     [&](const Tensor& weight) { return observed_in(weight, quantizer.channel_axes); });
+}
+
+// A scale may be shared by activations, and by the tables of embeddings, whose rows become activations.
 Plan fit(const Model& model, Plan plan, const Calibration& calibration) {
   std::map<int, std::vector<Observed>> shared;
   for (const Quantizer& quantizer : plan.quantizers) {
-    if (quantizer.shared_scale >= 0) shared[quantizer.shared_scale].push_back(*calibration.of(quantizer));
+    if (quantizer.shared_scale >= 0)
+      shared[quantizer.shared_scale].push_back(observed_by(model, quantizer, calibration));
   }
   for (Quantizer& quantizer : plan.quantizers) {
-    if (quantizer.kind == SiteKind::kWeight) {
-      quantizer.range = fit_weight_of(model, quantizer);
-    } else if (quantizer.shared_scale >= 0) {
+    if (quantizer.shared_scale >= 0) {
       quantizer.range = fit_activation(united(shared[quantizer.shared_scale]), quantizer.config);
+    } else if (quantizer.kind == SiteKind::kWeight) {
+      quantizer.range = fit_weight_of(model, quantizer);
     } else {
       quantizer.range = fit_activation(*calibration.of(quantizer), quantizer.config);
     }
@@ -116,7 +155,7 @@ Plan correct_biases(const Model& model, Plan plan, const Calibration& calibratio
   for (const Quantizer& weight : plan.quantizers) {
     if (weight.kind != SiteKind::kWeight) continue;
     const Observed* observed = calibration.of(weight);
-    if (observed == nullptr) continue;
+    if (observed == nullptr || observed->mean.empty()) continue;  // nothing asked for, or nothing seen
     // Minima and maxima may pass over NaN, a mean does not; infinities were left out before.
     if (!std::all_of(observed->mean.begin(), observed->mean.end(), [](float value) { return std::isfinite(value); })) {
       throw InvalidArgument(
@@ -148,10 +187,14 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   timed("placement", [&] { result.plan = place(model.graph(), options); });
   Calibration calibration(model, options);
   timed("calibration", [&] { calibration.run(result.plan, data, kept_samples); });
-  timed("ranges", [&] { result.plan = fit(model, leave_out_unbounded(result.plan, calibration), calibration); });
+  timed("ranges", [&] {
+    result.plan = leave_out_unseen(std::move(result.plan), model.graph(), calibration);
+    result.plan = fit(model, leave_out_unbounded(result.plan, calibration), calibration);
+  });
   if (result.plan.empty()) {
     throw QuantizationError(
-        "[ranges] nothing is left to quantize: every operation reads values beyond any 8-bit range");
+        "[ranges] nothing is left to quantize: every operation reads values beyond any 8-bit range, or none on any "
+        "calibration item");
   }
   if (options.bias_correction) {
     timed("bias correction", [&] { result.plan = correct_biases(model, std::move(result.plan), calibration); });

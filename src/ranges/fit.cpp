@@ -129,19 +129,24 @@ Range fit_activation(const Observed& observed, const QuantizerConfig& config) {
   return fit_symmetric(observed.low, observed.magnitude, config, kActivationFloor);
 }
 
-Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config,
-                 bool use_half_range) {
-  const Extremes extremes = extremes_of(weight.as<float>(), weight.shape(), channel_axes);
-  std::vector<float> magnitude;
-  for (std::size_t i = 0; i < extremes.low.size(); ++i) {
-    magnitude.push_back(std::max(std::abs(extremes.low[i]), std::abs(extremes.high[i])));
-    if (!std::isfinite(magnitude.back()))
+Observed observed_in(const Tensor& weight, std::span<const int> channel_axes) {
+  Extremes extremes = extremes_of(weight.as<float>(), weight.shape(), channel_axes);
+  Observed observed{std::move(extremes.low), std::move(extremes.high), {}, {}};
+  for (std::size_t i = 0; i < observed.low.size(); ++i) {
+    observed.magnitude.push_back(std::max(std::abs(observed.low[i]), std::abs(observed.high[i])));
+    if (!std::isfinite(observed.magnitude.back()))
       throw InvalidArgument(fmt::format("[ranges] channel {} of the weight is not finite", i));
   }
+  return observed;
+}
+
+Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config,
+                 bool use_half_range) {
+  const Observed observed = observed_in(weight, channel_axes);
   if (config.mode == Mode::kAsymmetric && !use_half_range)
-    return fit_asymmetric_weight(extremes.low, extremes.high, config);
-  if (use_half_range) return half_range(extremes.low, magnitude, config, kWeightFloor, kNarrowestWeight);
-  return symmetric(extremes.low, magnitude, config, kWeightFloor, kNarrowestWeight, config.bits);
+    return fit_asymmetric_weight(observed.low, observed.high, config);
+  if (use_half_range) return half_range(observed.low, observed.magnitude, config, kWeightFloor, kNarrowestWeight);
+  return symmetric(observed.low, observed.magnitude, config, kWeightFloor, kNarrowestWeight, config.bits);
 }
 
 Observed united(std::span<const Observed> observed) {

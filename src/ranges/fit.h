@@ -33,6 +33,9 @@ Range fit_half_range(std::span<const float> low, std::span<const float> magnitud
 // Of activations.
 Range fit_activation(const Observed& observed, const QuantizerConfig& config);
 
+// The extremes of a weight's elements. Throws InvalidArgument for elements that are not finite.
+Observed observed_in(const Tensor& weight, std::span<const int> channel_axes);
+
 // Of a weight, from its elements. Throws InvalidArgument for elements that are not finite.
 Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config,
                  bool half_range);

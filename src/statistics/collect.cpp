@@ -140,13 +140,13 @@ Statistics collect(const Model& model, const Dataset& data, std::span<const Stat
     for (std::size_t r = 0; r < requests.size(); ++r) {
       const std::vector<float> first = outputs[output++].to_floats();
       if (requests[r].mean) {
-        accumulators[r].mean.add(first);
+        if (!first.empty()) accumulators[r].mean.add(first);
         continue;
       }
       const std::vector<float> high = outputs[output++].to_floats();
       require_numbers(first, high, model.graph(), requests[r].value, index);
-      // A tensor without elements has its minimum above its maximum, and says nothing.
-      if (first.empty() || first[0] <= high[0]) accumulators[r].add(first, high);
+      // A tensor without elements has its minimum above its maximum, one of a branch that did not run has none.
+      if (!first.empty() && first[0] <= high[0]) accumulators[r].add(first, high);
     }
     progress("calibration", ++done, total);
   });
@@ -161,10 +161,11 @@ Statistics collect(const Model& model, const Dataset& data, std::span<const Stat
   statistics.samples = thinning.take();
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const Accumulator& accumulator = accumulators[r];
-    if (!requests[r].mean && accumulator.low.items() == 0) {
+    const Node& producer = model.graph().node(model.graph().value(requests[r].value).producer);
+    if (!requests[r].mean && producer.body.empty() && accumulator.low.items() == 0) {
       throw InvalidArgument(
           fmt::format("[calibration] the output of node '{}' has no elements on any of the {} items; data are needed",
-                      model.graph().node(model.graph().value(requests[r].value).producer).name, done));
+                      producer.name, done));
     }
     statistics.observed.push_back({accumulator.low.result(), accumulator.high.result(), accumulator.magnitude.result(),
                                    accumulator.mean.result()});

@@ -22,7 +22,8 @@ struct StatisticRequest {
   bool operator==(const StatisticRequest&) const = default;
 };
 
-// One entry, or one per channel; what was not asked for is empty.
+// One entry, or one per channel. Empty is what was not asked for, and what no item had elements for in a branch of an
+// If.
 struct Observed {
   std::vector<float> low;
   std::vector<float> high;
@@ -37,7 +38,8 @@ struct Statistics {
 };
 
 // Reads at most `subset_size` items. The result does not depend on the number of threads.
-// Throws InvalidArgument for a dataset without items, and for NaN, naming the node. Infinities are kept.
+// Throws InvalidArgument for a dataset without items, for a tensor of the model itself that has no elements on any
+// item, and for NaN, naming the node. Infinities are kept.
 Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
                    std::int64_t subset_size, std::size_t kept_samples);
 

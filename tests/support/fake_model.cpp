@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -64,9 +65,16 @@ Array shifted(Array array, const std::vector<float>& shift, int channel_axis) {
   return array;
 }
 
+// What reductions start from.
+float neutral(Probe::Reduction reduction) {
+  if (reduction == Probe::Reduction::kMean) return 0;
+  const float largest = std::numeric_limits<float>::max();
+  return reduction == Probe::Reduction::kMin ? largest : -largest;
+}
+
 Array reduced(const Array& array, const Probe& probe) {
   const Shape shape = kept_shape(array.shape, probe.kept_axes);
-  Array result{shape, std::vector<float>(element_count(shape), 0)};
+  Array result{shape, std::vector<float>(element_count(shape), neutral(probe.reduction))};
   const float per_channel = static_cast<float>(array.values.size() / std::max<std::size_t>(result.values.size(), 1));
   std::vector<bool> started(result.values.size(), false);
   for (std::size_t i = 0; i < array.values.size(); ++i) {
@@ -112,7 +120,8 @@ class FakeSession : public Session {
     std::vector<Tensor> outputs;
     for (const Probe& probe : probes_) {
       const Array& value = raw_[index(probe.value)];
-      const Array output = probe.reduction == Probe::Reduction::kWhole ? value : reduced(value, probe);
+      const bool ran = graph.node(graph.value(probe.value).producer).body.empty() || !value.values.empty();
+      const Array output = probe.reduction == Probe::Reduction::kWhole || !ran ? value : reduced(value, probe);
       outputs.push_back(to_tensor(output, graph.value(probe.value).type));
     }
     if (!probes_.empty()) return outputs;
@@ -235,6 +244,7 @@ ValueId NetBuilder::add_node(Node node, const std::vector<ValueId>& inputs, Shap
   value.name = node.name;
   value.type = type;
   value.shape = std::move(shape);
+  node.body = body;
   value.producer = net_.graph.add_node(std::move(node));
   for (std::size_t port = 0; port < inputs.size(); ++port) {
     net_.graph.connect(inputs[port], value.producer, static_cast<int>(port));

@@ -36,7 +36,8 @@ struct Usage {
 
 // apply() quantizes with the formula of docs/algorithms.md at outputs, inputs and weights, and adds bias shifts along
 // the channel axis before an output is quantized. Probes see a value as its operation gives it, not yet quantized;
-// reductions have the kept axes alone as their shape. save() writes the plan.
+// reductions have the kept axes alone as their shape. A value without elements stands for a branch that did not run
+// where its node has a body, and reduces as a framework does elsewhere. save() writes the plan.
 class FakeModel : public Model {
  public:
   explicit FakeModel(std::shared_ptr<const Net> net, Plan plan = {},
@@ -71,6 +72,8 @@ class FakeModel : public Model {
 //   const auto model = net.build({y});
 class NetBuilder {
  public:
+  std::string body;  // of the nodes that are added from now on
+
   ValueId input(const std::string& name, Shape shape);
   // x [..., in] times the constant "<name>/weight" [in, out].
   ValueId matmul(const std::string& name, ValueId x, std::vector<float> weight, std::int64_t in, std::int64_t out);

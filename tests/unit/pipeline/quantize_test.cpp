@@ -228,6 +228,35 @@ TEST(Quantize, LeavesInFloatingPointWhatHasNoBounds) {
   EXPECT_THAT(log.text(LogLevel::kWarning), AllOf(HasSubstr("'log'"), HasSubstr("masked stays in floating point")));
 }
 
+// x -> fc; in one branch of an If p -> conv -> flat -> inner, and in the other q -> other.
+TEST(Quantize, KeepsTheActivationsOfABranchThatNoItemTakesInFloatingPoint) {
+  NetBuilder net;
+  const ValueId x = net.input("x", {-1, 2});
+  const ValueId fc = net.map("gate", "If", net.matmul("fc", x, waves(4, 0), 2, 2), [](float value) { return value; });
+  net.body = "gate/then";
+  const ValueId conv = net.convolution("conv", net.input("p", {-1, 2, 3}), waves(4, 1), 2, 2);
+  const ValueId inner = net.matmul("inner", net.reshape("flat", conv, {-1, 6}), waves(12, 2), 6, 2);
+  net.body = "gate/else";
+  const ValueId other = net.matmul("other", net.input("q", {-1, 2}), waves(4, 3), 2, 2);
+  const auto model = net.build({fc, inner, other});
+  Sample sample = sample_of({1, 2}, {1, 2}, "x");
+  sample.inputs.push_back(sample_of({}, {0, 2, 3}, "p").inputs[0]);
+  sample.inputs.push_back(sample_of({3, 4}, {1, 2}, "q").inputs[0]);
+
+  LogCapture log;
+  const auto result = quantize(*model, *dataset_of({sample, sample, sample}));
+  std::vector<std::string> activations;
+  std::vector<std::string> weights;
+  for (const Quantizer& quantizer : result.plan.quantizers)
+    (quantizer.kind == SiteKind::kWeight ? weights : activations).push_back(quantizer.node);
+  EXPECT_THAT(activations, ElementsAre("x", "q"));
+  EXPECT_THAT(weights, ElementsAre("fc", "conv", "inner", "other"));
+  EXPECT_THAT(result.plan.bias_shifts, IsEmpty());
+  EXPECT_EQ(log.text(LogLevel::kWarning),
+            "[calibration] node 'gate' (If): none of the 3 items gives values to its then branch; activations without "
+            "values stay in floating point there. Items that take the branch are needed to quantize them.\n");
+}
+
 TEST(Quantize, KeepsTheReportInTheModel) {
   const QuantizationResult result = quantize(*network(), *dataset_of(samples(3)));
   const std::string note = result.model->note(std::string(kReportNote));

@@ -135,6 +135,55 @@ TEST_F(Collect, KeepsInfinities) {
   EXPECT_THAT(found.magnitude, ElementsAre(infinity, infinity));
 }
 
+TEST_F(Collect, PassesOverItemsWithoutElements) {
+  const auto data = dataset_of({sample_of({}, {0, 2}), sample_of({3, 1}, {1, 2}), sample_of({}, {0, 2})});
+  const Observed found = collect(*model, *data, std::vector{extremes(x)}, 300, 0).observed[0];
+  EXPECT_THAT(found.low, ElementsAre(1));
+  EXPECT_THAT(found.high, ElementsAre(3));
+}
+
+TEST_F(Collect, NeedsElementsOnSomeItem) {
+  const auto data = dataset_of({sample_of({}, {0, 2}), sample_of({}, {0, 2})});
+  EXPECT_THAT([&] { collect(*model, *data, std::vector{extremes(relu)}, 300, 0); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("node 'relu'"), HasSubstr("no elements"))));
+}
+
+// x [?,2] in a branch of an If.
+class CollectInABranch : public testing::Test {
+ protected:
+  CollectInABranch() {
+    NetBuilder net;
+    net.body = "gate/then";
+    x = net.input("x", {-1, 2});
+    model = net.build({x});
+    requests = {{x, {}, false}, {x, {1}, false}, {x, {1}, true}};
+  }
+
+  ValueId x = kNone;
+  std::unique_ptr<test::FakeModel> model;
+  std::vector<StatisticRequest> requests;
+};
+
+TEST_F(CollectInABranch, PassesOverItemsThatTakeTheOther) {
+  const auto data =
+      dataset_of({sample_of({}, {0, 2}), sample_of({3, -1}, {1, 2}), sample_of({}, {0, 2}), sample_of({5, 0}, {1, 2})});
+  const Statistics found = collect(*model, *data, requests, 300, 0);
+  EXPECT_THAT(found.observed[0].low, ElementsAre(-1));
+  EXPECT_THAT(found.observed[1].high, ElementsAre(5, 0));
+  EXPECT_THAT(found.observed[2].mean, ElementsAre(4, -0.5F));
+  EXPECT_EQ(found.items, 4);
+}
+
+TEST_F(CollectInABranch, HasNothingToSayWhereNoItemTakesIt) {
+  const auto data = dataset_of({sample_of({}, {0, 2}), sample_of({}, {0, 2})});
+  for (const Observed& found : collect(*model, *data, requests, 300, 0).observed) {
+    EXPECT_THAT(found.low, IsEmpty());
+    EXPECT_THAT(found.high, IsEmpty());
+    EXPECT_THAT(found.magnitude, IsEmpty());
+    EXPECT_THAT(found.mean, IsEmpty());
+  }
+}
+
 TEST_F(Collect, NeedsAnItem) {
   EXPECT_THAT([&] { collect(*model, Stream(0), std::vector{extremes(x)}, 300, 8); },
               ThrowsMessage<InvalidArgument>(HasSubstr("no items")));
