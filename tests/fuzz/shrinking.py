@@ -111,9 +111,8 @@ def listing(model: ov.Model) -> str:
             index = f":{value.get_index()}" if source.get_output_size() > 1 else ""
             constant = source.get_type_name() == "Constant"
             inputs.append(f"constant {value.get_shape()}" if constant else f"'{source.get_friendly_name()}'{index}")
-        attributes = {
-            key: value for key, value in node.get_attributes().items() if key.startswith("transpose_") and value
-        }
+        telling = ("transpose_a", "transpose_b", "linear_before_reset")
+        attributes = {key: value for key, value in node.get_attributes().items() if key in telling and value}
         tail = f"  {attributes}" if attributes else ""
         lines.append(f"{node.get_type_name():24} '{node.get_friendly_name()}' {shapes} <- {', '.join(inputs)}{tail}")
     return "\n".join(lines)
