@@ -40,11 +40,11 @@ void report(const std::string& name, const Graph& graph) {
   if (!scoped.ignored_scope.subgraphs.empty() && !scoped.ignored_scope.subgraphs[0].outputs.empty()) {
     const auto start = std::chrono::steady_clock::now();
     const Plan rest = place_and_explain(graph, scoped).plan;
-    ignored = fmt::format(
-        "{:.2f}", std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    ignored = fmt::format("{:.2f}",
+                          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
-  fmt::print("| {} | {} | {:.2f} | {:.2f} | {} |\n", name, graph.nodes().size(),
-             best_milliseconds(graph, {}), best_milliseconds(graph, reference), ignored);
+  fmt::print("| {} | {} | {:.2f} | {:.2f} | {} |\n", name, graph.nodes().size(), best_milliseconds(graph, {}),
+             best_milliseconds(graph, reference), ignored);
 }
 
 class Network {
@@ -96,7 +96,8 @@ Graph residual_network(std::size_t nodes) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  fmt::print("| network | nodes | lean, ms | reference, ms | all in an ignored subgraph, ms |\n|---|---|---|---|---|\n");
+  fmt::print(
+      "| network | nodes | lean, ms | reference, ms | all in an ignored subgraph, ms |\n|---|---|---|---|---|\n");
   if (count > 1) {
     report(arguments[1], read_openvino(arguments[1])->graph());
     return 0;

@@ -28,6 +28,7 @@ constexpr std::string_view kShortHelp =
   tightrope quantize MODEL --calibration DATA.npz --validation DATA.npz \
             --metric top1 --labels NAME --max-drop 0.01 -o OUT.xml               8 bits, within the limit
   tightrope inspect MODEL                                                        what would be quantized
+  tightrope inspect MODEL --explain NAME                                         and why
   tightrope apply MODEL PLAN.json -o OUT.xml                                     a saved plan once more
 
 DATA.npz holds an array per model input, items along axis 0. 'tightrope -h' shows every option.
@@ -141,7 +142,10 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
 CLI::App* add_inspect(CLI::App& app, Arguments& arguments) {
   CLI::App* command = app.add_subcommand("inspect", "Show what would be quantized, without data");
   add_common_options(*command, arguments.inspect.model, arguments.inspect.json, arguments.quiet);
+  command->add_option("--explain", arguments.inspect.explain, "Operation to explain: which rule decided, and why")
+      ->type_name("NAME");
   add_placement_options(*command, arguments.placement);
+  command->get_option("--placement")->description("lean or reference alone, with its quantizers; default: both");
   return command;
 }
 
@@ -219,6 +223,7 @@ int run_command(const CLI::App& chosen, Arguments& arguments, std::ostream& out,
         shortfall = quantize_file(arguments.quantize, out);
       } else if (chosen.get_name() == "inspect") {
         arguments.inspect.options = quantize_options(arguments);
+        arguments.inspect.both_placements = arguments.placement.placement.empty();
         inspect_file(arguments.inspect, out);
       } else {
         apply_to_file(arguments.apply, out);

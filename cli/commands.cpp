@@ -156,84 +156,6 @@ void save(const QuantizationResult& result, const QuantizeCommand& command) {
   for (StagedFile& file : staged) file.commit();
 }
 
-// inspect -----------------------------------------------------------------------------------------------------------
-
-std::string place_text(const Quantizer& quantizer) {
-  switch (quantizer.kind) {
-    case SiteKind::kOutput:
-      return fmt::format("output {} of {}", quantizer.port, quantizer.node);
-    case SiteKind::kInput:
-      return fmt::format("input {} of {}", quantizer.port, quantizer.node);
-    case SiteKind::kWeight:
-      return fmt::format("weight {} of {}", quantizer.port, quantizer.node);
-  }
-  return {};
-}
-
-std::string description(const Quantizer& quantizer) {
-  return fmt::format("{}: {} bits, {}, {}{}", place_text(quantizer), quantizer.config.bits,
-                     quantizer.config.mode == Mode::kSymmetric ? "symmetric" : "asymmetric",
-                     quantizer.config.per_channel ? "per channel" : "per tensor",
-                     quantizer.half_range ? ", half range" : "");
-}
-
-Json to_json_object(const Quantizer& quantizer) {
-  constexpr const char* kKinds[] = {"output", "input", "weight"};
-  return {{"kind", kKinds[static_cast<std::size_t>(quantizer.kind)]},
-          {"node", quantizer.node},
-          {"port", quantizer.port},
-          {"bits", quantizer.config.bits},
-          {"mode", quantizer.config.mode == Mode::kSymmetric ? "symmetric" : "asymmetric"},
-          {"per_channel", quantizer.config.per_channel},
-          {"half_range", quantizer.half_range}};
-}
-
-// An operation that computes on data, and the quantizers that it owes 8 bits to.
-struct InspectedOperation {
-  std::string name;
-  std::string type;
-  std::vector<const Quantizer*> quantizers;
-};
-
-std::vector<InspectedOperation> inspected_operations(const Graph& graph, const Plan& plan) {
-  const std::vector<bool> constant = graph.constant_values();
-  std::vector<InspectedOperation> operations;
-  for (const Node& node : graph.nodes()) {
-    if (node.kind == OpKind::kParameter || node.kind == OpKind::kResult || node.kind == OpKind::kConstant) continue;
-    const auto is_constant = [&](ValueId id) { return constant[static_cast<std::size_t>(id)]; };
-    if (std::ranges::all_of(node.outputs, is_constant)) continue;
-    InspectedOperation operation{node.name, node.type, {}};
-    for (const Quantizer& quantizer : plan.quantizers) {
-      if (std::ranges::binary_search(quantizer.operations, node.name)) operation.quantizers.push_back(&quantizer);
-    }
-    operations.push_back(std::move(operation));
-  }
-  return operations;
-}
-
-void print_text(const std::vector<InspectedOperation>& operations, const Plan& plan, std::ostream& out) {
-  std::size_t in_int8 = 0;
-  for (const auto& [name, type, quantizers] : operations) {
-    in_int8 += quantizers.empty() ? 0 : 1;
-    out << fmt::format("{:<6} {} ({})\n", quantizers.empty() ? "float" : "int8", name, type);
-    for (const Quantizer* quantizer : quantizers) out << fmt::format("         {}\n", description(*quantizer));
-  }
-  out << fmt::format("{} of {} operations would run in 8 bits, with {} quantizers\n", in_int8, operations.size(),
-                     plan.quantizers.size());
-}
-
-void print_json(const std::vector<InspectedOperation>& operations, const Plan& plan, const fs::path& model,
-                std::string_view framework, std::ostream& out) {
-  Json json{{"model", model.string()}, {"framework", framework}, {"quantizers", plan.quantizers.size()}};
-  json["operations"] = Json::array();
-  for (const auto& [name, type, quantizers] : operations) {
-    Json entry{{"name", name}, {"type", type}, {"int8", !quantizers.empty()}, {"quantizers", Json::array()}};
-    for (const Quantizer* quantizer : quantizers) entry["quantizers"].push_back(to_json_object(*quantizer));
-    json["operations"].push_back(std::move(entry));
-  }
-  print(json, out);
-}
-
 Plan read_plan(const fs::path& path) {
   const std::string text = read_text(path, "plan");
   try {
@@ -278,18 +200,6 @@ std::optional<std::string> quantize_file(const QuantizeCommand& command, std::os
     if (!command.plan.empty()) out << fmt::format("plan: {}\n", command.plan.string());
   }
   return outcome.shortfall;
-}
-
-void inspect_file(const InspectCommand& command, std::ostream& out) {
-  check_input(command.model, "model");
-  const auto model = read_openvino(command.model);
-  const Plan plan = place(model->graph(), command.options);
-  const auto operations = inspected_operations(model->graph(), plan);
-  if (command.json) {
-    print_json(operations, plan, command.model, model->framework(), out);
-  } else {
-    print_text(operations, plan, out);
-  }
 }
 
 void apply_to_file(const ApplyCommand& command, std::ostream& out) {

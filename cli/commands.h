@@ -30,6 +30,8 @@ struct QuantizeCommand {
 struct InspectCommand {
   std::filesystem::path model;
   QuantizeOptions options;
+  bool both_placements = true;  // side by side; otherwise the one of the options
+  std::string explain;          // the one operation to explain; empty: all are listed
   bool json = false;
 };
 

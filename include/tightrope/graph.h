@@ -134,8 +134,8 @@ class Graph {
   // kNone where no node has this name.
   NodeId find(std::string_view name) const;
 
-  // True for values that no model input reaches. Computed on demand, linear in the size of the graph.
-  std::vector<bool> constant_values() const;
+  // Throws InvalidArgument where no node has this name, with the three nearest names.
+  NodeId find_or_throw(std::string_view name) const;
 
  private:
   std::vector<Node> nodes_;

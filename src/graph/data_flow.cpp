@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/data_flow.h"
 
+#include "graph/walk.h"
+
 namespace tightrope {
 namespace {
 
@@ -20,9 +22,7 @@ std::vector<bool> shape_nodes(const Graph& graph, const std::vector<bool>& flow)
     open.push_back(id);
   };
   const auto visit_consumers = [&](const Node& node) {
-    for (const ValueId output : node.outputs) {
-      for (const Use& use : graph.value(output).uses) visit(use.node);
-    }
+    for_each_use(graph, node, [&](const Use& use) { visit(use.node); });
   };
   for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes().size()); ++id) {
     const Node& node = graph.node(id);
@@ -35,9 +35,7 @@ std::vector<bool> shape_nodes(const Graph& graph, const std::vector<bool>& flow)
     const Node& node = graph.node(open.back());
     open.pop_back();
     visit_consumers(node);
-    for (const ValueId input : node.inputs) {
-      if (input != kNone) visit(graph.value(input).producer);
-    }
+    for_each_producer(graph, node, visit);
   }
   return shape;
 }
@@ -49,8 +47,7 @@ std::vector<bool> data_flow(const Graph& graph) {
   for (NodeId id = 0; id < static_cast<NodeId>(flow.size()); ++id) {  // producers come first
     const Node& node = graph.node(id);
     bool reached = is_start(node);
-    for (const ValueId input : node.inputs)
-      reached = reached || (input != kNone && flow[at(graph.value(input).producer)]);
+    for_each_producer(graph, node, [&](NodeId producer) { reached = reached || flow[at(producer)]; });
     flow[at(id)] = reached && node.kind != OpKind::kShapeOf;
   }
   // Data made from shapes: floating-point ancestors of what a convolution or a recurrent cell reads.

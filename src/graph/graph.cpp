@@ -2,7 +2,9 @@
 #include "tightrope/graph.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "base/nearest.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
@@ -38,19 +40,13 @@ NodeId Graph::find(std::string_view name) const {
   return found == by_name_.end() ? kNone : found->second;
 }
 
-std::vector<bool> Graph::constant_values() const {
-  std::vector<bool> constant(values_.size(), true);
-  for (const Node& node : nodes_) {  // producers come first
-    bool reached = node.kind == OpKind::kParameter;
-    for (const ValueId input : node.inputs)
-      reached = reached || (input != kNone && !constant[static_cast<std::size_t>(input)]);
-    // An operation without inputs that is no constant (a state, a random source) varies too.
-    reached = reached || (node.inputs.empty() && node.kind != OpKind::kConstant);
-    for (const ValueId output : node.outputs) {
-      if (output != kNone && reached) constant[static_cast<std::size_t>(output)] = false;
-    }
-  }
-  return constant;
+NodeId Graph::find_or_throw(std::string_view name) const {
+  const NodeId id = find(name);
+  if (id != kNone) return id;
+  std::vector<std::string> names;
+  for (const Node& node : nodes_) names.push_back(node.name);
+  throw InvalidArgument(fmt::format("[graph] there is no node '{}'; the nearest are '{}'", name,
+                                    fmt::join(nearest_names(name, names, 3), "', '")));
 }
 
 }  // namespace tightrope

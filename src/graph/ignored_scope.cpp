@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "base/nearest.h"
+#include "graph/walk.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
@@ -59,15 +60,11 @@ std::vector<NodeId> find_all(const Graph& graph, const std::vector<std::string>&
 bool mark_subgraph(const Graph& graph, const Subgraph& rule, bool validate, std::vector<bool>& ignored) {
   const auto forward =
       reach(graph, find_all(graph, rule.inputs, validate), [&](const Node& node, std::vector<NodeId>& open) {
-        for (const ValueId output : node.outputs) {
-          for (const Use& use : graph.value(output).uses) open.push_back(use.node);
-        }
+        for_each_use(graph, node, [&](const Use& use) { open.push_back(use.node); });
       });
   const auto backward =
       reach(graph, find_all(graph, rule.outputs, validate), [&](const Node& node, std::vector<NodeId>& open) {
-        for (const ValueId input : node.inputs) {
-          if (input != kNone) open.push_back(graph.value(input).producer);
-        }
+        for_each_producer(graph, node, [&](NodeId producer) { open.push_back(producer); });
       });
   bool any = false;
   for (std::size_t i = 0; i < ignored.size(); ++i) {

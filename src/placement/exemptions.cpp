@@ -5,6 +5,7 @@
 
 #include "devices/tables.h"
 #include "graph/ignored_scope.h"
+#include "graph/walk.h"
 #include "placement/patterns.h"
 
 namespace tightrope {
@@ -74,11 +75,9 @@ void exempt_post_processing(const Graph& graph, const std::vector<bool>& flow, s
   std::vector<Ways> up(flow.size());
   for (NodeId id = 0; id < count; ++id) {
     if (!flow[at(id)]) continue;
-    for (const ValueId input : graph.node(id).inputs) {
-      const NodeId producer = input == kNone ? kNone : graph.value(input).producer;
-      if (producer == kNone || !flow[at(producer)]) continue;
-      up[at(id)].join(is_end(producer) ? Ways{true, kNone} : up[at(producer)]);
-    }
+    for_each_producer(graph, graph.node(id), [&](NodeId producer) {
+      if (flow[at(producer)]) up[at(id)].join(is_end(producer) ? Ways{true, kNone} : up[at(producer)]);
+    });
     up[at(id)].pass(id, selects(id));
   }
   std::vector<Ways> down(flow.size());
@@ -86,11 +85,9 @@ void exempt_post_processing(const Graph& graph, const std::vector<bool>& flow, s
     if (!flow[at(id)]) continue;
     const Node& node = graph.node(id);
     if (node.kind == OpKind::kResult) down[at(id)].any = true;
-    for (const ValueId output : node.outputs) {
-      for (const Use& use : graph.value(output).uses) {
-        if (flow[at(use.node)] && !is_end(use.node)) down[at(id)].join(down[at(use.node)]);
-      }
-    }
+    for_each_use(graph, node, [&](const Use& use) {
+      if (flow[at(use.node)] && !is_end(use.node)) down[at(id)].join(down[at(use.node)]);
+    });
     down[at(id)].pass(id, selects(id));
     if (is_end(id) || node.kind == OpKind::kResult || !up[at(id)].any || !down[at(id)].any) continue;
     Ways both = up[at(id)];

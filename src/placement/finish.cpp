@@ -8,6 +8,7 @@
 #include <set>
 
 #include "devices/tables.h"
+#include "graph/walk.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
@@ -123,22 +124,18 @@ namespace {
 // What an operation reads of the data, each producer once.
 std::vector<NodeId> producers_of(const Setting& setting, NodeId id) {
   std::vector<NodeId> producers;
-  for (const ValueId input : setting.graph.node(id).inputs) {
-    if (input == kNone) continue;
-    const NodeId producer = setting.graph.value(input).producer;
+  for_each_producer(setting.graph, setting.graph.node(id), [&](NodeId producer) {
     if (setting.in_flow(producer) && std::ranges::find(producers, producer) == producers.end())
       producers.push_back(producer);
-  }
+  });
   return producers;
 }
 
 std::size_t consumer_count(const Setting& setting, NodeId id) {
   std::set<NodeId> consumers;
-  for (const ValueId output : setting.graph.node(id).outputs) {
-    for (const Use& use : setting.graph.value(output).uses) {
-      if (setting.in_flow(use.node)) consumers.insert(use.node);
-    }
-  }
+  for_each_use(setting.graph, setting.graph.node(id), [&](const Use& use) {
+    if (setting.in_flow(use.node)) consumers.insert(use.node);
+  });
   return consumers.size();
 }
 
@@ -197,8 +194,8 @@ std::vector<bool> first_convolutions(const Graph& graph, const std::set<NodeId>&
   for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes().size()); ++id) {
     const Node& node = graph.node(id);
     bool reached = node.kind == OpKind::kParameter;
-    for (const ValueId input : node.inputs)
-      reached = reached || (input != kNone && open[static_cast<std::size_t>(graph.value(input).producer)]);
+    for_each_producer(graph, node,
+                      [&](NodeId producer) { reached = reached || open[static_cast<std::size_t>(producer)]; });
     const bool taken = reached && node.kind == OpKind::kConvolution && with_weights.contains(id);
     first[static_cast<std::size_t>(id)] = taken;
     open[static_cast<std::size_t>(id)] = reached && !taken;

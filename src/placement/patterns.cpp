@@ -9,6 +9,7 @@
 #include <numeric>
 #include <utility>
 
+#include "graph/walk.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
@@ -160,7 +161,7 @@ class Matcher {
   // How often `to` reads `from`.
   int edges_between(NodeId from, NodeId to) const {
     int count = 0;
-    for (const ValueId input : graph_.node(to).inputs) count += input != kNone && graph_.value(input).producer == from;
+    for_each_producer(graph_, graph_.node(to), [&](NodeId producer) { count += producer == from ? 1 : 0; });
     return count;
   }
 
@@ -170,15 +171,10 @@ class Matcher {
       if (in_flow(other)) found.push_back(other);
     };
     const Node& node = graph_.node(id);
-    if (consumers) {
-      for (const ValueId output : node.outputs) {
-        for (const Use& use : graph_.value(output).uses) add(use.node);
-      }
-    } else {
-      for (const ValueId input : node.inputs) {
-        if (input != kNone) add(graph_.value(input).producer);
-      }
-    }
+    if (consumers)
+      for_each_use(graph_, node, [&](const Use& use) { add(use.node); });
+    else
+      for_each_producer(graph_, node, add);
     std::ranges::sort(found, {}, [&](NodeId other) { return std::pair(graph_.node(other).rank, other); });
     found.erase(std::ranges::unique(found).begin(), found.end());
     return found;
@@ -218,9 +214,9 @@ class Matcher {
     for (const Edge& edge : pattern_->edges) wanted += edge.count;
     int found = 0;
     for (const NodeId to : mapping_) {
-      for (const ValueId input : graph_.node(to).inputs) {
-        found += input != kNone && std::ranges::find(mapping_, graph_.value(input).producer) != mapping_.end();
-      }
+      for_each_producer(graph_, graph_.node(to), [&](NodeId producer) {
+        found += std::ranges::find(mapping_, producer) != mapping_.end() ? 1 : 0;
+      });
     }
     return found == wanted;
   }

@@ -10,6 +10,7 @@
 #include "devices/tables.h"
 #include "graph/data_flow.h"
 #include "graph/site.h"
+#include "graph/walk.h"
 #include "placement/explain.h"
 #include "placement/finish.h"
 #include "placement/seed.h"
@@ -39,9 +40,7 @@ std::vector<NodeId> served_through(const Setting& setting, const Site& site, con
     if (std::ranges::binary_search(site.operations, id)) served.push_back(id);
     const Node& node = setting.graph.node(id);
     if (node.trait != Trait::kMovesData && node.trait != Trait::kJoins) continue;
-    for (const ValueId output : node.outputs) {
-      for (const Use& next : setting.graph.value(output).uses) open.push_back(next.node);
-    }
+    for_each_use(setting.graph, node, [&](const Use& next) { open.push_back(next.node); });
   }
   std::ranges::sort(served);
   return served;
@@ -53,12 +52,11 @@ std::vector<Site> per_tensor(const Setting& setting, Site site) {
   if (site.kind != SiteKind::kOutput || site.port != kNone) return {std::move(site)};
   std::vector<Use> uses;
   std::set<int> ports;
-  for (const ValueId output : setting.graph.node(site.node).outputs) {
-    for (const Use& use : setting.graph.value(output).uses) {
-      ports.insert(setting.graph.value(output).port);
-      if (setting.in_flow(use.node)) uses.push_back(use);
-    }
-  }
+  for_each_use(setting.graph, setting.graph.node(site.node), [&](const Use& use) {
+    const ValueId value = setting.graph.node(use.node).inputs[static_cast<std::size_t>(use.port)];
+    ports.insert(setting.graph.value(value).port);
+    if (setting.in_flow(use.node)) uses.push_back(use);
+  });
   if (ports.size() == 1) {
     site.port = *ports.begin();
     return {std::move(site)};

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "graph/walk.h"
 #include "placement/merge.h"
 
 namespace tightrope {
@@ -101,18 +102,18 @@ void Propagation::mark_what_computes_below() {
   };
   for (NodeId id = static_cast<NodeId>(graph_.nodes().size()); id-- > 0;) {
     if (!setting_.in_flow(id)) continue;
-    for (const ValueId output : graph_.node(id).outputs) {
-      for (const Use& use : uses_of(output)) {
-        const bool found =
-            needs_one_scale(use.node) || (moves_data(use.node) && computes_below_[static_cast<std::size_t>(use.node)]);
-        if (found) computes_below_[static_cast<std::size_t>(id)] = true;
-      }
-    }
+    for_each_use(graph_, graph_.node(id), [&](const Use& use) {
+      if (!setting_.in_flow(use.node)) return;
+      const bool found =
+          needs_one_scale(use.node) || (moves_data(use.node) && computes_below_[static_cast<std::size_t>(use.node)]);
+      if (found) computes_below_[static_cast<std::size_t>(id)] = true;
+    });
   }
 }
 
 std::vector<Use> Propagation::uses_of(ValueId value) const {
   std::vector<Use> uses;
+  if (value == kNone) return uses;
   for (const Use& use : graph_.value(value).uses) {
     if (setting_.in_flow(use.node)) uses.push_back(use);
   }

@@ -50,26 +50,12 @@ TEST(Graph, LeavesInputsThatNobodyConnectsEmpty) {
   EXPECT_EQ(graph.value(third).uses[0].port, 1);
 }
 
-TEST(ConstantValues, AreThoseThatNoInputReaches) {
+TEST(Graph, NamesTheThreeNearestNodesWhereOneIsMissing) {
   GraphBuilder net;
-  const ValueId x = net.input("x");
-  const ValueId c = net.constant("c");
-  const ValueId folded = net.relu("folded", net.sum("both", c, net.constant("d")));
-  const ValueId mixed = net.sum("mixed", folded, x);
-  const ValueId behind = net.relu("behind", mixed);
-  const ValueId random = net.add("random", "RandomUniform", OpKind::kOther, {});
-  const ValueId state = net.relu("state", random);
-  const auto constant = net.graph.constant_values();
-  ASSERT_EQ(constant.size(), net.graph.values().size());
-  for (const ValueId value : {c, folded}) EXPECT_TRUE(constant[static_cast<std::size_t>(value)]);
-  for (const ValueId value : {x, mixed, behind, random, state}) EXPECT_FALSE(constant[static_cast<std::size_t>(value)]);
-}
-
-TEST(ConstantValues, CountEveryOutputOfAnOperation) {
-  GraphBuilder net;
-  const ValueId split = net.move("split", "Split", net.input("x"), {}, 3);
-  const auto constant = net.graph.constant_values();
-  for (int port = 0; port < 3; ++port) EXPECT_FALSE(constant[static_cast<std::size_t>(split + port)]);
+  for (const char* name : {"conv1", "conv2", "conv10", "pool"}) net.input(name);
+  EXPECT_EQ(net.graph.find_or_throw("pool"), 3);
+  EXPECT_THAT([&] { net.graph.find_or_throw("conv"); },
+              ThrowsMessage<InvalidArgument>(HasSubstr("no node 'conv'; the nearest are 'conv1', 'conv2', 'conv10'")));
 }
 
 }  // namespace

@@ -11,6 +11,9 @@
 #include "support/graph_builder.h"
 
 namespace tightrope {
+
+void PrintTo(const PatternRow& row, std::ostream* out) { *out << row.name << ": " << row.structure; }
+
 namespace {
 
 using test::GraphBuilder;
@@ -27,7 +30,8 @@ class Written {
     std::map<std::string, ValueId> values;
     for (const std::string& name : order()) values[name] = build(name, values);
     for (const auto& [name, value] : values) {
-      if (net.graph.value(value).uses.empty() && net.graph.node(net.graph.value(value).producer).kind != OpKind::kResult)
+      if (net.graph.value(value).uses.empty() &&
+          net.graph.node(net.graph.value(value).producer).kind != OpKind::kResult)
         net.result(value);
     }
   }
@@ -86,7 +90,8 @@ class Written {
       for (const std::string& name : names_) {
         const auto done = [&](const std::string& other) { return std::ranges::find(sorted, other) != sorted.end(); };
         const auto inputs = inputs_.find(name);
-        if (!done(name) && (inputs == inputs_.end() || std::ranges::all_of(inputs->second, done))) sorted.push_back(name);
+        if (!done(name) && (inputs == inputs_.end() || std::ranges::all_of(inputs->second, done)))
+          sorted.push_back(name);
       }
     }
     return sorted;
@@ -102,7 +107,8 @@ class Written {
     if (inputs.empty()) inputs.push_back(net.input(name + "/x"));
     const OpKind kind = openvino::find_row(type).kind;
     if (kind == OpKind::kConvolution) return net.conv(name, inputs[0]);
-    if (inputs.size() == 1 && (openvino::find_row(type).roles & kIsElementwise)) inputs.push_back(net.constant(name + "/c"));
+    if (inputs.size() == 1 && (openvino::find_row(type).roles & kIsElementwise))
+      inputs.push_back(net.constant(name + "/c"));
     return net.add(name, type, kind, inputs);
   }
 
@@ -140,9 +146,8 @@ std::vector<PatternRow> all_rows() {
   return rows;
 }
 
-INSTANTIATE_TEST_SUITE_P(OpenVino, EveryRow, testing::ValuesIn(all_rows()), [](const auto& row) {
-  return fmt::format("{}_{}", row.index, row.param.name);
-});
+INSTANTIATE_TEST_SUITE_P(OpenVino, EveryRow, testing::ValuesIn(all_rows()),
+                         [](const auto& row) { return fmt::format("{}_{}", row.index, row.param.name); });
 
 constexpr PatternRow kConvRelu[] = {{"conv_relu", "Convolution > Relu"}};
 
