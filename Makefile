@@ -3,14 +3,17 @@
 # make test   sets up and runs every test
 # make build  .venv with tightrope installed, build/ with the command line
 # make bench  measures against NNCF; prints ratios
+# make fuzz   compares the reference placement with NNCF's on COUNT random models, from number SEED on
 # make lint   format, types, layers
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test build bench lint format clean
+.PHONY: demo test build bench fuzz lint format clean
 
 PYTHON := .venv/bin/python
 JOBS ?= $(shell nproc)
+COUNT ?= 2000
+SEED ?= 0
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet install
 CPP_SOURCES := $(shell find include src cli python/src tests benchmarks examples -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 PYTHON_SOURCES := $(shell find python/tightrope -name '*.py' -o -name '*.pyi' -o -name py.typed)
@@ -27,6 +30,9 @@ build: .venv/tightrope.stamp
 
 bench: build .venv/test.stamp
 	$(PYTHON) benchmarks/run.py
+
+fuzz: build .venv/test.stamp
+	$(PYTHON) tests/fuzz/placement_fuzz.py --count $(COUNT) --seed $(SEED) --jobs $(JOBS)
 
 lint: build .venv/lint.stamp .venv/test.stamp
 	scripts/lint.sh
