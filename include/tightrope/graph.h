@@ -32,7 +32,7 @@ enum class OpKind : std::uint8_t {
   kConcat,
   kEmbedding,  // rows of a constant table, chosen by index
   kAttention,  // fused scaled dot product attention
-  kRecurrent,  // a whole sequence through one recurrent cell
+  kLstm,       // a whole sequence through an LSTM cell
   kState,      // what a stateful model remembers
   kShapeOf,
   kQuantizer,  // a quantizer that the model brought along
@@ -117,9 +117,16 @@ struct Node {
 enum class Vocabulary : std::uint8_t { kOpenVino, kOnnx };
 
 // The branches of If operations are components of their own: no edge leads into one or out of it.
+// An operation that the model had before it became the base.
+struct FoldedOperation {
+  std::string name;
+  std::string type;
+};
+
 class Graph {
  public:
   Vocabulary vocabulary = Vocabulary::kOpenVino;
+  std::vector<FoldedOperation> folded;  // computed constants or known shapes; rules that name them match nothing here
 
   // Builders append; ids are indices in the order of calls, producers before consumers.
   NodeId add_node(Node node);

@@ -168,22 +168,11 @@ def _is_shape_of(op: ov.Node, site: Site, ours: str | None, theirs: str | None) 
     return ours is None and site[0] == "pre" and op.get_type_name() == "ShapeOf"
 
 
-def _is_vector_weight(op: ov.Node, site: Site, ours: str | None, theirs: str | None) -> bool:
-    kind, _, port = site
-    is_vector = kind == "weight" and op.get_type_name() == "MatMul" and len(op.get_input_shape(port)) == 1
-    return is_vector and ours is not None and theirs is not None and theirs.replace(", per channel", "") == ours
-
-
 ACCEPTED = [
     Accepted(
         "shape of a quantized tensor",
         "A shape doesn't depend on values. NNCF gets here where a quantized operation has several outputs.",
         _is_shape_of,
-    ),
-    Accepted(
-        "vector as a weight",
-        "Its only axis is summed over, so that NNCF's scale per channel is one scale for the tensor, too.",
-        _is_vector_weight,
     ),
 ]
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/data_flow.h"
 
+#include <functional>
+#include <queue>
+#include <string>
+
 #include "graph/walk.h"
 
 namespace tightrope {
@@ -50,22 +54,46 @@ std::vector<bool> data_flow(const Graph& graph) {
     for_each_producer(graph, node, [&](NodeId producer) { reached = reached || flow[at(producer)]; });
     flow[at(id)] = reached && node.kind != OpKind::kShapeOf;
   }
-  // Data made from shapes: floating-point ancestors of what a convolution or a recurrent cell reads.
+  // Data made from shapes: floating-point ancestors of what a convolution or an LSTM cell reads.
   const std::vector<bool> shape = shape_nodes(graph, flow);
   std::vector<bool> kept(flow.size(), false);
   for (NodeId id = static_cast<NodeId>(flow.size()); id-- > 0;) {
     const Node& node = graph.node(id);
-    const bool reads_data = flow[at(id)] && (node.kind == OpKind::kConvolution || node.kind == OpKind::kRecurrent);
+    const bool reads_data =
+        (flow[at(id)] || shape[at(id)]) && (node.kind == OpKind::kConvolution || node.kind == OpKind::kLstm);
     if (!reads_data && !kept[at(id)]) continue;
     for (const ValueId input : node.inputs) {
       if (input == kNone || !is_float(graph.value(input).type)) continue;
       const NodeId producer = graph.value(input).producer;
-      kept[at(producer)] =
-          kept[at(producer)] || (shape[at(producer)] && graph.node(producer).kind != OpKind::kConstant);
+      kept[at(producer)] = kept[at(producer)] || shape[at(producer)];
     }
   }
   for (std::size_t i = 0; i < flow.size(); ++i) flow[i] = flow[i] || kept[i];
   return flow;
+}
+
+std::vector<NodeId> reference_order(const Graph& graph, const std::vector<bool>& flow) {
+  using Entry = std::pair<std::string, NodeId>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+  std::vector<int> missing(flow.size(), 0);
+  const auto push = [&](NodeId id) {
+    ready.emplace(std::to_string(graph.node(id).rank) + " " + graph.node(id).name, id);
+  };
+  for (NodeId id = 0; id < static_cast<NodeId>(flow.size()); ++id) {
+    if (!flow[at(id)]) continue;
+    for_each_producer(graph, graph.node(id), [&](NodeId producer) { missing[at(id)] += flow[at(producer)] ? 1 : 0; });
+    if (missing[at(id)] == 0) push(id);
+  }
+  std::vector<NodeId> order;
+  while (!ready.empty()) {
+    const NodeId id = ready.top().second;
+    ready.pop();
+    order.push_back(id);
+    for_each_use(graph, graph.node(id), [&](const Use& use) {
+      if (flow[at(use.node)] && --missing[at(use.node)] == 0) push(use.node);
+    });
+  }
+  return order;
 }
 
 }  // namespace tightrope

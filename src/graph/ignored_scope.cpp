@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "base/nearest.h"
@@ -46,11 +47,22 @@ std::vector<bool> reach(const Graph& graph, std::vector<NodeId> start, Next&& ne
   return seen;
 }
 
+// True where the rule names what the model had: then there is nothing to ignore, and nothing wrong.
+template <typename Matches>
+bool any_folded(const Graph& graph, const Matches& matches) {
+  return std::ranges::any_of(graph.folded, matches);
+}
+
+bool is_folded(const Graph& graph, const std::string& name) {
+  return any_folded(graph, [&](const FoldedOperation& operation) { return operation.name == name; });
+}
+
 std::vector<NodeId> find_all(const Graph& graph, const std::vector<std::string>& names, bool validate) {
   std::vector<NodeId> ids;
   for (const std::string& name : names) {
     const NodeId id = graph.find(name);
-    if (id == kNone && validate) throw InvalidArgument(unmatched("subgraph end", name, node_names(graph)));
+    if (id == kNone && validate && !is_folded(graph, name))
+      throw InvalidArgument(unmatched("subgraph end", name, node_names(graph)));
     if (id != kNone) ids.push_back(id);
   }
   return ids;
@@ -78,9 +90,12 @@ bool mark_subgraph(const Graph& graph, const Subgraph& rule, bool validate, std:
 bool mark_pattern(const Graph& graph, const std::string& pattern, std::vector<bool>& ignored) {
   try {
     const std::regex expression(pattern);
-    bool any = false;
+    const auto matches = [&](const std::string& name) {
+      return std::regex_search(name, expression, std::regex_constants::match_continuous);
+    };
+    bool any = any_folded(graph, [&](const FoldedOperation& operation) { return matches(operation.name); });
     for (std::size_t i = 0; i < ignored.size(); ++i) {
-      if (!std::regex_search(graph.nodes()[i].name, expression, std::regex_constants::match_continuous)) continue;
+      if (!matches(graph.nodes()[i].name)) continue;
       ignored[i] = true;
       any = true;
     }
@@ -92,7 +107,7 @@ bool mark_pattern(const Graph& graph, const std::string& pattern, std::vector<bo
 }
 
 bool mark_type(const Graph& graph, const std::string& type, std::vector<bool>& ignored) {
-  bool any = false;
+  bool any = any_folded(graph, [&](const FoldedOperation& operation) { return operation.type == type; });
   for (std::size_t i = 0; i < ignored.size(); ++i) {
     if (graph.nodes()[i].type != type) continue;
     ignored[i] = true;
@@ -109,7 +124,7 @@ std::vector<bool> ignored_nodes(const Graph& graph, const IgnoredScope& scope) {
     const NodeId id = graph.find(name);
     if (id != kNone) {
       ignored[static_cast<std::size_t>(id)] = true;
-    } else if (scope.validate) {
+    } else if (scope.validate && !is_folded(graph, name)) {
       throw InvalidArgument(unmatched("name", name, node_names(graph)));
     }
   }
@@ -123,7 +138,9 @@ std::vector<bool> ignored_nodes(const Graph& graph, const IgnoredScope& scope) {
       throw InvalidArgument(unmatched("type", type, node_types(graph)));
   }
   for (const Subgraph& rule : scope.subgraphs) {
-    if (!mark_subgraph(graph, rule, scope.validate, ignored) && scope.validate) {
+    const auto gone = [&](const std::string& name) { return is_folded(graph, name); };
+    const bool reduced = std::ranges::any_of(rule.inputs, gone) || std::ranges::any_of(rule.outputs, gone);
+    if (!mark_subgraph(graph, rule, scope.validate, ignored) && scope.validate && !reduced) {
       throw InvalidArgument(
           fmt::format("[ignored scope] no path leads from the subgraph's inputs '{}' to its outputs '{}'",
                       fmt::join(rule.inputs, "', '"), fmt::join(rule.outputs, "', '")));

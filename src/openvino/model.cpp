@@ -200,8 +200,9 @@ class OpenVinoModel : public Model {
 std::unique_ptr<Model> make_model(std::shared_ptr<const ov::Model> original, std::shared_ptr<ov::Model> clone) {
   // Notes are written to results only, which are models of their own.
   auto network = std::const_pointer_cast<ov::Model>(original);
-  normalize(*clone);
+  std::vector<FoldedOperation> folded = normalize(*clone);
   Graph graph = read_graph(*clone);
+  graph.folded = std::move(folded);
   return std::make_unique<OpenVinoModel>(std::move(network), std::move(clone), std::move(graph));
 }
 

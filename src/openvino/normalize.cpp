@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
 #include <openvino/op/ops.hpp>
 #include <openvino/pass/constant_folding.hpp>
 #include <unordered_set>
@@ -33,7 +34,7 @@ bool holds_compressed_weights(const ov::Model& model) {
 
 }  // namespace
 
-void normalize(ov::Model& clone) {
+std::vector<FoldedOperation> normalize(ov::Model& clone) {
   if (holds_compressed_weights(clone)) {
     log(LogLevel::kWarning,
         "The model's weights are compressed to 16 bits, which costs accuracy before quantization begins; the FP32 "
@@ -41,8 +42,14 @@ void normalize(ov::Model& clone) {
         "it is (saved with compress_to_fp16=False) is recommended.");
   }
   const auto model = clone.shared_from_this();
+  std::map<std::string, std::string> types;
+  for (const auto& node : nodes_of(clone)) types.emplace(node->get_friendly_name(), node->get_type_name());
   ov::pass::ConstantFolding().run_on_model(std::const_pointer_cast<ov::Model>(model));
+  for (const auto& node : nodes_of(clone)) types.erase(node->get_friendly_name());
   make_names_unique(clone);
+  std::vector<FoldedOperation> folded;
+  for (const auto& [name, type] : types) folded.push_back({name, type});
+  return folded;
 }
 
 }  // namespace tightrope::openvino

@@ -54,8 +54,8 @@ inline constexpr OpRow kOpTable[] = {
      {1, 1},
      {0, 2}},
     {"MatMul", OpKind::kMatMul, Trait::kComputes, DeviceOp::kMatMul, kIsLinear, {0, 1}, {kNone, kNone}, -1},
-    {"LSTMSequence", OpKind::kRecurrent, Trait::kComputes, DeviceOp::kRecurrent, 0, {1, 5}, {1, kNone}},
-    {"GRUSequence", OpKind::kRecurrent, Trait::kComputes, DeviceOp::kRecurrent, 0, {1, 4}, {1, kNone}},
+    {"LSTMSequence", OpKind::kLstm, Trait::kComputes, DeviceOp::kRecurrent, 0, {1, 5}, {1, kNone}},
+    {"GRUSequence", OpKind::kOther, Trait::kComputes, DeviceOp::kRecurrent, 0, {1, 4}, {1, kNone}},
     {"ScaledDotProductAttention", OpKind::kAttention, Trait::kComputes, DeviceOp::kAttention},
 
     {"Add", OpKind::kAdd, Trait::kComputes, DeviceOp::kArithmetic, kIsArithmetic | kIsElementwise | kIsFragile},

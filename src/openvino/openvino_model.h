@@ -18,8 +18,8 @@ ov::Core& core();
 
 // Rewrites a clone of a user's model into the base: every name unique, weights compressed to 16 bits widened to
 // float32, constant subgraphs folded, so that weights and biases are plain constants. The function stays the same. Logs
-// a warning for weights compressed to 16 bits.
-void normalize(ov::Model& clone);
+// a warning for weights compressed to 16 bits. Gives the operations that are gone.
+std::vector<FoldedOperation> normalize(ov::Model& clone);
 
 // Ids follow the topological order of the operations.
 Graph read_graph(const ov::Model& base);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "placement/exemptions.h"
 
-#include <array>
+#include <algorithm>
+#include <ranges>
 
 #include "devices/tables.h"
+#include "graph/data_flow.h"
 #include "graph/ignored_scope.h"
 #include "graph/walk.h"
 #include "placement/patterns.h"
@@ -51,50 +53,113 @@ void exempt_in_transformer(const Graph& graph, const QuantizeOptions& options, s
   }
 }
 
-// How a node is connected with the nearest weights or inputs above and outputs below, through nodes without weights.
-struct Ways {
-  bool any = false;
-  NodeId selecting = kNone;  // a selecting operation on one of the ways
+// Finds operations without weights on a way from weights or an input to an output, if a selection by score lies on it.
+// As NNCF does, it goes up from each output and enters a tensor once: of two ways that share one, only the first
+// counts.
+class PostProcessing {
+ public:
+  PostProcessing(const Graph& graph, const std::vector<bool>& flow, std::vector<Exemption>& entries)
+      : graph_(graph),
+        flow_(flow),
+        entries_(entries),
+        selects_(flow.size()),
+        starts_above_(flow.size()),
+        visited_(flow.size()),
+        selects_below_(flow.size()) {}
 
-  void join(const Ways& other) {
-    any = any || other.any;
-    if (selecting == kNone) selecting = other.selecting;
+  void exempt_all() {
+    for (std::size_t i = 0; i < flow_.size(); ++i) {
+      const bool exempt_already = entries_[i].why != Exempt::kNo;
+      selects_[i] = flow_[i] && !exempt_already && (graph_.nodes()[i].roles & kIsSelector) != 0;
+    }
+    if (std::ranges::find(selects_, true) == selects_.end()) return;
+    find_starts();
+    std::vector<NodeId> outputs;
+    for (const NodeId id : reference_order(graph_, flow_)) {
+      if (graph_.node(id).kind == OpKind::kResult) outputs.push_back(id);
+    }
+    for (const NodeId id : outputs | std::views::reverse) climb(id);
   }
-  void pass(NodeId id, bool selects) {
-    if (any && selecting == kNone && selects) selecting = id;
-  }
-};
 
-// Operations without weights on a path from weights or an input to an output that leads through a selection by score.
-void exempt_post_processing(const Graph& graph, const std::vector<bool>& flow, std::vector<Exemption>& entries) {
-  const auto count = static_cast<NodeId>(flow.size());
-  const auto selects = [&](NodeId id) { return (graph.node(id).roles & kIsSelector) != 0; };
-  const auto is_end = [&](NodeId id) {
-    return !graph.node(id).weights.empty() || graph.node(id).kind == OpKind::kParameter;
+ private:
+  // An operation on the way up, and what it reads that is still to be climbed to, the next one last.
+  struct Step {
+    NodeId id;
+    std::vector<NodeId> producers;
   };
-  std::vector<Ways> up(flow.size());
-  for (NodeId id = 0; id < count; ++id) {
-    if (!flow[at(id)]) continue;
-    for_each_producer(graph, graph.node(id), [&](NodeId producer) {
-      if (flow[at(producer)]) up[at(id)].join(is_end(producer) ? Ways{true, kNone} : up[at(producer)]);
-    });
-    up[at(id)].pass(id, selects(id));
+
+  bool is_end(NodeId id) const {
+    return !graph_.node(id).weights.empty() || graph_.node(id).kind == OpKind::kParameter;
   }
-  std::vector<Ways> down(flow.size());
-  for (NodeId id = count; id-- > 0;) {
-    if (!flow[at(id)]) continue;
-    const Node& node = graph.node(id);
-    if (node.kind == OpKind::kResult) down[at(id)].any = true;
-    for_each_use(graph, node, [&](const Use& use) {
-      if (flow[at(use.node)] && !is_end(use.node)) down[at(id)].join(down[at(use.node)]);
+
+  std::vector<NodeId> producers_of(NodeId id) const {
+    std::vector<NodeId> producers;
+    for_each_producer(graph_, graph_.node(id), [&](NodeId producer) {
+      if (flow_[at(producer)]) producers.push_back(producer);
     });
-    down[at(id)].pass(id, selects(id));
-    if (is_end(id) || node.kind == OpKind::kResult || !up[at(id)].any || !down[at(id)].any) continue;
-    Ways both = up[at(id)];
-    both.join(down[at(id)]);
-    if (both.selecting != kNone) exempt(entries[at(id)], {Exempt::kPostProcessing, {}, both.selecting});
+    return producers;
   }
-}
+
+  void find_starts() {
+    for (NodeId id = 0; id < static_cast<NodeId>(flow_.size()); ++id) {
+      if (!flow_[at(id)]) continue;
+      for (const NodeId producer : producers_of(id)) {
+        if (is_end(producer) || starts_above_[at(producer)]) starts_above_[at(id)] = true;
+      }
+    }
+  }
+
+  void exempt_unless_end(NodeId id, NodeId selecting) {
+    if (!is_end(id) && graph_.node(id).kind != OpKind::kResult)
+      exempt(entries_[at(id)], {Exempt::kPostProcessing, {}, selecting});
+  }
+
+  void climb(NodeId output) {
+    std::vector<Step> way = {{output, producers_of(output)}};
+    while (!way.empty()) {
+      if (way.back().producers.empty()) {
+        way.pop_back();
+        continue;
+      }
+      const NodeId id = way.back().producers.back();
+      way.back().producers.pop_back();
+      if (visited_[at(id)]) continue;
+      visited_[at(id)] = true;
+      if (is_end(id)) continue;
+      if (!selects_[at(id)]) {
+        way.push_back({id, producers_of(id)});
+        continue;
+      }
+      if (starts_above_[at(id)]) {
+        for (const Step& step : way) exempt_unless_end(step.id, id);
+      }
+      exempt_above(id);
+    }
+  }
+
+  // Everything from the next weights or inputs down to a selecting operation.
+  void exempt_above(NodeId selecting) {
+    std::vector<NodeId> open = {selecting};
+    while (!open.empty()) {
+      const NodeId id = open.back();
+      open.pop_back();
+      if (selects_below_[at(id)]) continue;
+      selects_below_[at(id)] = visited_[at(id)] = true;
+      if (is_end(id)) continue;
+      if (starts_above_[at(id)]) exempt_unless_end(id, selecting);
+      for (const NodeId producer : producers_of(id)) open.push_back(producer);
+    }
+  }
+
+  const Graph& graph_;
+  const std::vector<bool>& flow_;
+  std::vector<Exemption>& entries_;
+  // By node.
+  std::vector<bool> selects_;
+  std::vector<bool> starts_above_;  // weights or an input reach it without weights in between
+  std::vector<bool> visited_;
+  std::vector<bool> selects_below_;  // everything above it is done
+};
 
 }  // namespace
 
@@ -108,7 +173,7 @@ std::vector<Exemption> exemptions(const Graph& graph, const std::vector<bool>& f
     for (const NodeId id : match.nodes) exempt(entries[at(id)], {Exempt::kByPattern, match.name, kNone});
   }
   if (options.model_type) exempt_in_transformer(graph, options, entries);
-  exempt_post_processing(graph, flow, entries);
+  PostProcessing(graph, flow, entries).exempt_all();
   return entries;
 }
 

@@ -139,16 +139,16 @@ std::size_t consumer_count(const Setting& setting, NodeId id) {
   return consumers.size();
 }
 
-// The convolution or product at the top of a chain that ends here, or kNone.
-NodeId head_of_chain(const Setting& setting, NodeId id) {
+// True where a chain of operations with one producer each leads from a convolution or product to this one.
+bool follows_product(const Setting& setting, NodeId id) {
   while (true) {
+    const auto producers = producers_of(setting, id);
+    if (producers.size() != 1) return false;
+    id = producers[0];
     const OpKind kind = setting.graph.node(id).kind;
     if (kind == OpKind::kConvolution || kind == OpKind::kGroupConvolution || kind == OpKind::kDepthwiseConvolution ||
         kind == OpKind::kMatMul)
-      return id;
-    const auto producers = producers_of(setting, id);
-    if (producers.size() != 1) return kNone;
-    id = producers[0];
+      return true;
   }
 }
 
@@ -169,6 +169,7 @@ void keep_one_operand_of_additions(const Setting& setting, std::vector<Site>& si
   for (NodeId id = 0; id < static_cast<NodeId>(setting.graph.nodes().size()); ++id) {
     if (!setting.in_flow(id) || setting.graph.node(id).kind != OpKind::kAdd) continue;
     std::vector<NodeId> producers = producers_of(setting, id);
+    std::ranges::sort(producers);
     if (producers.size() != 2 || !at_output.contains(producers[0]) || !at_output.contains(producers[1])) continue;
     if (consumer_count(setting, producers[0]) < consumer_count(setting, producers[1]))
       std::swap(producers[0], producers[1]);
@@ -176,10 +177,8 @@ void keep_one_operand_of_additions(const Setting& setting, std::vector<Site>& si
       leaves[at_output[producers[1]]] = true;
       continue;
     }
-    const NodeId first = head_of_chain(setting, producers[0]);
-    const NodeId second = head_of_chain(setting, producers[1]);
-    if (first == kNone || second == kNone) continue;
-    const bool first_is_larger = elements_of(setting.graph, first) >= elements_of(setting.graph, second);
+    if (!follows_product(setting, producers[0]) || !follows_product(setting, producers[1])) continue;
+    const bool first_is_larger = elements_of(setting.graph, producers[0]) >= elements_of(setting.graph, producers[1]);
     leaves[at_output[producers[first_is_larger ? 0 : 1]]] = true;
   }
   erase_sites(sites, leaves);

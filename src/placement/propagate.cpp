@@ -210,7 +210,7 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   const Node& node = graph_.node(id);
   std::vector<const Pending*> pending;
   std::vector<std::size_t> settled;
-  bool covered = !arrivals.empty();
+  bool covered = !arrivals.empty() || node.trait == Trait::kMovesData;  // for nobody: then it is in nobody's way
   for (const Arrival& arrival : arrivals) {
     covered = covered && arrival.covered;
     if (arrival.pending) pending.push_back(&*arrival.pending);
@@ -243,6 +243,7 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
     joined.scale = join_scales(joined.scale, quantizer->scale);
     joined.below.insert(joined.below.end(), quantizer->below.begin(), quantizer->below.end());
   }
+  if (node.trait == Trait::kJoins) joined.below.clear();  // what comes out of it is another tensor
   if (joins_scales(id, ports.size())) {
     scale_parents_.push_back(static_cast<int>(scale_parents_.size()));
     joined.scale = join_scales(joined.scale, static_cast<int>(scale_parents_.size()) - 1);

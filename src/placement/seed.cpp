@@ -45,6 +45,10 @@ void seed_outputs(const Setting& setting, Seeds& seeds) {
   }
 }
 
+bool is_weight(const Node& node, int port) {
+  return std::ranges::find(node.weights, port, &WeightPort::port) != node.weights.end();
+}
+
 // A convolution or matrix product with constant weights, a product of two activations, or attention, which begins with
 // one.
 bool runs_in_int8(const Setting& setting, NodeId id) {
@@ -52,8 +56,7 @@ bool runs_in_int8(const Setting& setting, NodeId id) {
   if (!computes_in_int8(node.kind) || !leads(setting, id) || node.inputs.size() < 2) return false;
   if (node.weights.empty() && node.kind != OpKind::kMatMul && node.kind != OpKind::kAttention) return false;
   return std::ranges::all_of(std::initializer_list<int>{0, 1}, [&](int port) {
-    return std::ranges::find(node.weights, port, &WeightPort::port) != node.weights.end() ||
-           setting.is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
+    return is_weight(node, port) || setting.is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
   });
 }
 
@@ -122,7 +125,9 @@ Seeds lean_seeds(const Setting& setting) {
       continue;
     }
     const auto configs = activation_configs(setting.graph.node(id), setting.options);
-    for (const int port : {0, 1}) seed_activation(setting, {id, port}, configs, seeds);
+    for (const int port : {0, 1}) {
+      if (!is_weight(setting.graph.node(id), port)) seed_activation(setting, {id, port}, configs, seeds);
+    }
     seed_weights(setting, id, seeds);
   }
   seed_outputs(setting, seeds);

@@ -209,7 +209,10 @@ def test_inspect_lists_the_quantizers_of_one_placement(work):
 
 
 def test_inspect_explains_which_rule_decided(work):
-    for name, words in [("conv1", ["int8", "faster in 8 bits", "input of the model"]), ("conv1_relu", ["float", "'fused'"])]:
+    for name, words in [
+        ("conv1", ["int8", "faster in 8 bits", "input of the model"]),
+        ("conv1_relu", ["float", "'fused'"]),
+    ]:
         result = run("inspect", work / "model.xml", "--explain", name)
         assert result.returncode == DONE, result.stderr
         assert result.stdout.startswith(f"{name} (")

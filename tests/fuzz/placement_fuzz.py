@@ -24,15 +24,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import networkx as nx
 import nncf
 import openvino as ov
-from nncf.common.graph.operator_metatypes import OUTPUT_NOOP_METATYPES
 from nncf.common.graph.patterns import GraphPattern
-from nncf.common.quantization.quantizer_propagation.solver import PostprocessingNodeLocator
+from nncf.quantization.algorithms.min_max.algorithm import MinMaxQuantization
 from openvino.passes import ConstantFolding, Manager
 
 HERE = Path(__file__).resolve().parent
@@ -180,49 +180,31 @@ def decide_folded(model: ov.Model, **options: Any) -> Decision:
     return nncf_decision(result, **options)
 
 
-def decide_on_every_way(model: ov.Model, **options: Any) -> Decision:
-    """NNCF with a complete search for post-processing.
+def decide_on_outputs(model: ov.Model, **options: Any) -> Decision:
+    """NNCF with additions on CPU_SPR that lose the quantizer of an operand's output.
 
-    Its own search, once it has been at an operation's output on any way, doesn't go on from there on a way that hasn't
-    met a selecting operation yet. So what it finds depends on the order of outputs and consumers.
+    It looks quantizers up by the name of their operation, and may take away the weight of the convolution there, or
+    the quantizer of one of its inputs.
     """
-    with mock.patch.object(PostprocessingNodeLocator, "get_post_processing_node_keys", every_post_processing_node):
-        return nncf_decision(model, **options)
+    original = MinMaxQuantization._apply_spr_pass
 
+    def on_outputs(algorithm: Any, setup: Any, graph: Any) -> Any:
+        points = setup.quantization_points.items()
+        outputs = {key: point for key, point in points if point.is_activation_quantization_point() and is_post(point)}
+        original(algorithm, SimpleNamespace(quantization_points=outputs, discard=setup.discard), graph)
+        return setup
 
-def decide_folded_on_every_way(model: ov.Model, **options: Any) -> Decision:
-    with mock.patch.object(PostprocessingNodeLocator, "get_post_processing_node_keys", every_post_processing_node):
+    def is_post(point: Any) -> bool:
+        return point.insertion_point.input_port_id is None
+
+    with mock.patch.object(MinMaxQuantization, "_apply_spr_pass", on_outputs):
         return decide_folded(model, **options)
 
 
 VARIANTS: dict[str, Callable[..., Decision]] = {
     "as NNCF with constants folded first": decide_folded,
-    "as NNCF with all post-processing": decide_on_every_way,
-    "as NNCF with both": decide_folded_on_every_way,
+    "as NNCF with outputs of operands on CPU_SPR": decide_on_outputs,
 }
-
-
-def every_post_processing_node(locator: Any) -> set[str]:
-    """What lies between weights or inputs and an output, on a way with a selecting operation."""
-    graph = locator._quant_prop_graph
-    outputs = {key for kind in OUTPUT_NOOP_METATYPES.values() for key in graph.get_node_keys_by_metatype(kind)}
-    order = list(nx.topological_sort(graph))
-    weighted = {key for key in order if locator._is_node_has_underlying_weights(key)}
-    ends = weighted | set(graph.get_input_node_keys())
-    selects = {key: locator._get_node_metatype(key) in locator._post_processing_marker_metatypes for key in order}
-    above: dict[str, set[bool]] = {}  # whether there is a selecting operation, for each way up to an end
-    below: dict[str, set[bool]] = {}
-    for key in order:
-        above[key] = {False} if key in ends else set()
-        for upper in graph.predecessors(key):
-            above[key] |= {seen or selects[upper] for seen in ({False} if upper in ends else above[upper])}
-    for key in reversed(order):
-        below[key] = {False} if key in outputs else set()
-        for lower in graph.successors(key):
-            if lower not in ends:
-                below[key] |= {seen or selects[lower] for seen in below[lower]}
-    found = {key for key in order if any(a or b or selects[key] for a in above[key] for b in below[key])}
-    return {key for key in found if locator._is_node_operator(key) and key not in weighted | outputs}
 
 
 def shown(decision: Decision | Exception) -> str:

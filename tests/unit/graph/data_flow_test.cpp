@@ -57,12 +57,12 @@ TEST(DataFlow, FollowsDataPastAShape) {
   EXPECT_THAT(in_flow(net), ElementsAre("x", "scaled", "relu"));
 }
 
-TEST(DataFlow, KeepsDataMadeFromShapesForRecurrentCells) {
+TEST(DataFlow, KeepsDataMadeFromShapesForLstmCells) {
   GraphBuilder net;
   const ValueId x = net.input("x");
   const ValueId state = net.move("zeros", "Broadcast", net.constant("zero"), {net.shape_of("shape", x)});
-  net.add("cell", "LSTMSequence", OpKind::kRecurrent, {x, state});
-  EXPECT_THAT(in_flow(net), ElementsAre("x", "zeros", "cell"));
+  net.add("cell", "LSTMSequence", OpKind::kLstm, {x, state});
+  EXPECT_THAT(in_flow(net), ElementsAre("x", "zero", "zeros", "cell"));
 }
 
 }  // namespace
