@@ -44,6 +44,8 @@ class GraphBuilder {
   ValueId depthwise(const std::string& name, ValueId x) { return conv(name, x, OpKind::kDepthwiseConvolution); }
   ValueId matmul(const std::string& name, ValueId x) { return weighted(name, "MatMul", OpKind::kMatMul, x, {1}); }
   ValueId matmul(const std::string& name, ValueId a, ValueId b) { return add(name, "MatMul", OpKind::kMatMul, {a, b}); }
+  // With a constant of one dimension.
+  ValueId dot(const std::string& name, ValueId x) { return weighted(name, "MatMul", OpKind::kMatMul, x, {}); }
   ValueId bias(const std::string& name, ValueId x) {
     return add(name, "Add", OpKind::kAdd, {x, constant(name + "/c", ElementType::kF32, {1, 4, 1, 1})});
   }
