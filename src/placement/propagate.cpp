@@ -182,10 +182,11 @@ Arrival Propagation::meet(const std::vector<Use>& uses) {
     Pending& branch = *arrival.pending;
     if (keeps_its_own(branch)) {
       joined.below.push_back(settle(SiteKind::kInput, use.node, use.port, branch, Stop::kConfigurations));
+    } else {
+      std::vector<NodeId> operations;
+      std::ranges::set_union(joined.operations, branch.operations, std::back_inserter(operations));
+      joined.operations = std::move(operations);
     }
-    std::vector<NodeId> operations;
-    std::ranges::set_union(joined.operations, branch.operations, std::back_inserter(operations));
-    joined.operations = std::move(operations);
     joined.scale = join_scales(joined.scale, branch.scale);
     joined.moved = joined.moved || branch.moved;
     joined.below.insert(joined.below.end(), branch.below.begin(), branch.below.end());

@@ -266,6 +266,21 @@ TEST(PropagationRule, LeavesOutWhatRequantizesWithTheSameConfiguration) {
             "\noutput relu:0 symmetric -> conv, dw\n");
 }
 
+TEST(PropagationRule, QuantizesABranchAgainThatWantsAnotherConfiguration) {
+  GraphBuilder net;
+  const ValueId x = net.relu("relu", net.input("x"));
+  net.result(net.conv("conv", x));
+  net.result(net.attention("attention", x, x, net.input("v")));
+  QuantizeOptions options = with_rule(PropagationRule::kMergeWithPotentialRequantization);
+  options.activations.mode = Mode::kAsymmetric;
+  options.activations.bits = 8;
+  EXPECT_EQ(activations(net, options), R"(
+output relu:0 asymmetric -> conv
+input attention:0 symmetric -> attention
+input attention:1 symmetric -> attention
+)");
+}
+
 // Concatenations.
 
 TEST(ReferencePlacement, GivesInputsOfAConcatenationOneScaleInFrontOfAConvolution) {
@@ -299,6 +314,21 @@ TEST(ReferencePlacement, GivesInputsOfAConcatenationRangesPerChannelInFrontOfADe
   EXPECT_EQ(activations(net), R"(
 output a:0 symmetric per channel [1] -> dw
 output b:0 symmetric per channel [1] -> dw
+)");
+}
+
+TEST(ReferencePlacement, LetsMembersPerChannelLeaveASharedScale) {
+  GraphBuilder net;
+  const ValueId a = net.relu("a", net.input("x"));
+  const ValueId joined = net.concat("concat", {a, net.relu("b", net.input("y"))});
+  net.result(net.conv("conv", joined));
+  for (const char* name : {"dw1", "dw2", "dw3", "dw4"}) net.result(net.depthwise(name, joined));  // outvote conv
+  QuantizeOptions options = with_rule(PropagationRule::kMergeWithPotentialRequantization);
+  options.activations.bits = 8;
+  EXPECT_EQ(activations(net, options), R"(
+output a:0 symmetric per channel [1] -> dw1, dw2, dw3, dw4
+output b:0 symmetric per channel [1] -> dw1, dw2, dw3, dw4
+input conv:0 symmetric -> conv
 )");
 }
 
