@@ -2,11 +2,13 @@
 #include "placement/propagate.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <tuple>
 #include <utility>
 
+#include "devices/tables.h"
 #include "graph/walk.h"
 #include "placement/merge.h"
 
@@ -43,7 +45,7 @@ class Propagation {
       : setting_(setting), graph_(setting.graph), at_input_(graph_.nodes().size()) {
     for (std::size_t i = 0; i < at_input_.size(); ++i) at_input_[i].resize(graph_.nodes()[i].inputs.size());
     for (const Seed& seed : seeds)
-      at_input(seed.input) = Arrival::of({seed.configs, {seed.input.node}, kNone, false, {}});
+      at_input(seed.input) = Arrival::of({seed.configs, {seed.input.node}, scale_of(seed.input.node), false, {}});
     if (setting.is_reference()) mark_what_computes_below();
   }
 
@@ -68,6 +70,7 @@ class Propagation {
            setting_.fused_into(id) == kNone;
   }
 
+  int scale_of(NodeId id);
   void mark_what_computes_below();
   std::vector<Use> uses_of(ValueId value) const;
   std::vector<Outlet> outlets_of(const Node& node) const;
@@ -86,8 +89,17 @@ class Propagation {
   std::vector<std::vector<Arrival>> at_input_;  // by node and port
   std::vector<bool> computes_below_;            // by node: through operations that move data
   std::vector<int> scale_parents_;              // a forest over shared scales
+  std::map<NodeId, int> one_scale_;             // of operations that take one
   std::vector<Site> sites_;
 };
+
+// The one that the inputs of an operation share from the start, or kNone.
+int Propagation::scale_of(NodeId id) {
+  if (!setting_.takes_one_scale(id)) return kNone;
+  const auto [entry, is_new] = one_scale_.emplace(id, static_cast<int>(scale_parents_.size()));
+  if (is_new) scale_parents_.push_back(entry->second);
+  return entry->second;
+}
 
 // Inputs of a concatenation share a scale in the reference only where a convolution or product comes next.
 void Propagation::mark_what_computes_below() {
@@ -294,6 +306,10 @@ bool Setting::is_quantizable(ValueId value) const {
   if (value == kNone) return false;
   const Value& tensor = graph.value(value);
   return in_flow(tensor.producer) && is_float(tensor.type) && tensor.known_rank;
+}
+
+bool Setting::takes_one_scale(NodeId id) const {
+  return is_reference() && !is_exempt(id) && needs_one_scale(graph.node(id).device_op, effective_device(options));
 }
 
 std::vector<Site> propagate(const Setting& setting, const std::vector<Seed>& seeds) {

@@ -24,6 +24,10 @@ struct Setting {
   NodeId fused_into(NodeId id) const { return fusions[static_cast<std::size_t>(id)].first; }
   bool is_reference() const { return options.placement == Placement::kReference; }
 
+  // An operation all of whose inputs need one scale; none in lean placement, where no such operation has two
+  // quantizers.
+  bool takes_one_scale(NodeId id) const;
+
   // A tensor of data that a quantizer can be put on.
   bool is_quantizable(ValueId value) const;
 };

@@ -514,6 +514,39 @@ output b:0 symmetric -> sum
 )");
 }
 
+TEST(ReferencePlacement, GivesAllOperandsOfAnAdditionOneScaleOnTheNpuWithFewerBits) {
+  GraphBuilder net;
+  const ValueId a = net.other("a", "Sigmoid", net.input("x"));
+  const ValueId b = net.other("b", "Tanh", net.input("y"));
+  net.result(net.sum("sum", a, net.concat("concat", {b, net.other("c", "Exp", net.input("z"))})));
+  QuantizeOptions options = reference();
+  options.target_device = TargetDevice::kNpu;
+  EXPECT_THAT(activations(net, options), Not(HasSubstr("scale")));
+  options.activations.bits = 4;
+  EXPECT_EQ(activations(net, options), R"(
+output a:0 symmetric 4 bits scale 0 -> sum
+output b:0 symmetric 4 bits scale 0 -> sum
+output c:0 symmetric 4 bits scale 0 -> sum
+)");
+}
+
+TEST(ReferencePlacement, JoinsTheScalesOfAdditionsThatShareAnOperandOnTheNpuWithFewerBits) {
+  GraphBuilder net;
+  const ValueId a = net.other("a", "Sigmoid", net.input("x"));
+  const ValueId b = net.other("b", "Sigmoid", net.input("y"));
+  const ValueId c = net.other("c", "Sigmoid", net.input("z"));
+  net.result(net.sum("ab", a, b));
+  net.result(net.sum("bc", b, c));
+  QuantizeOptions options = reference();
+  options.target_device = TargetDevice::kNpu;
+  options.activations.bits = 4;
+  EXPECT_EQ(activations(net, options), R"(
+output a:0 symmetric 4 bits scale 0 -> ab
+output b:0 symmetric 4 bits scale 0 -> ab, bc
+output c:0 symmetric 4 bits scale 0 -> bc
+)");
+}
+
 // Half the range of weights.
 
 // x -> dw -> a -> fc; y -> b -> c.
