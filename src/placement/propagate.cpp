@@ -29,8 +29,9 @@ struct Arrival {
   bool covered = false;            // everything that reads it, reads it quantized
   std::optional<Pending> pending;  // by a quantizer that can still move; otherwise by those that settled below
   std::vector<std::size_t> settled;
+  NodeId reads_float = kNone;  // where it isn't covered: somebody who reads it as it is
 
-  static Arrival of(Pending quantizer) { return {true, std::move(quantizer), {}}; }
+  static Arrival of(Pending quantizer) { return {true, std::move(quantizer), {}, kNone}; }
 };
 
 // An output that is used, and by whom. In reference placement all outputs of an operation are one: port kNone.
@@ -161,17 +162,16 @@ void Propagation::move_up(NodeId id) {
 // One quantizer for all uses of a tensor, or none: then each stays where it is.
 Arrival Propagation::meet(const std::vector<Use>& uses) {
   std::vector<const Pending*> pending;
-  Arrival result{true, {}, {}};
-  NodeId reads_float = kNone;
+  Arrival result{true, {}, {}, kNone};
   for (const Use& use : uses) {
     const Arrival& arrival = at_input(use);
-    if (!arrival.covered && reads_float == kNone) reads_float = use.node;
+    if (!arrival.covered && result.covered) result = {false, {}, {}, use.node};
     if (arrival.pending) pending.push_back(&*arrival.pending);
     result.settled.insert(result.settled.end(), arrival.settled.begin(), arrival.settled.end());
   }
-  if (reads_float != kNone) {
-    settle_at_inputs(uses, Stop::kOtherConsumer, reads_float);
-    return {};
+  if (!result.covered) {
+    settle_at_inputs(uses, Stop::kOtherConsumer, result.reads_float);
+    return result;
   }
   if (pending.empty()) return result;
   std::vector<std::span<const QuantizerConfig>> lists;
@@ -224,8 +224,10 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   std::vector<const Pending*> pending;
   std::vector<std::size_t> settled;
   bool covered = !arrivals.empty();
+  NodeId reads_float = kNone;
   for (const Arrival& arrival : arrivals) {
     covered = covered && arrival.covered;
+    if (reads_float == kNone) reads_float = arrival.reads_float;
     if (arrival.pending) pending.push_back(&*arrival.pending);
     settled.insert(settled.end(), arrival.settled.begin(), arrival.settled.end());
   }
@@ -233,7 +235,7 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   if (pending.empty()) {
     // A concatenation counts as covered only where a quantizer passes it.
     if (!covered || node.trait == Trait::kJoins) return;
-    for (const int port : ports) at_input({id, port}) = {true, {}, settled};
+    for (const int port : ports) at_input({id, port}) = {true, {}, settled, kNone};
     return;
   }
   std::vector<std::span<const QuantizerConfig>> lists;
@@ -242,9 +244,10 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   // Channels need not lie on the same axis on the other side.
   if (!setting_.is_reference()) std::erase_if(merged, &QuantizerConfig::per_channel);
   if (!covered || ports.empty() || merged.empty()) {
-    const Stop stop = ports.empty() ? Stop::kUnequalElements : Stop::kConfigurations;
+    const Stop stop = !covered ? Stop::kOtherConsumer : ports.empty() ? Stop::kUnequalElements : Stop::kConfigurations;
     for (std::size_t i = 0; i < outlets.size(); ++i) {
-      if (arrivals[i].pending) settle(SiteKind::kOutput, id, outlets[i].port, std::move(*arrivals[i].pending), stop);
+      if (!arrivals[i].pending) continue;
+      settle(SiteKind::kOutput, id, outlets[i].port, std::move(*arrivals[i].pending), stop, reads_float);
     }
     return;
   }

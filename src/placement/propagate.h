@@ -41,7 +41,7 @@ struct Seed {
 // Why a quantizer went no further up.
 enum class Stop : std::uint8_t {
   kProducer,         // what makes the tensor changes values, or is an input of the model
-  kOtherConsumer,    // somebody else reads the tensor in floating point
+  kOtherConsumer,    // somebody else reads the tensor, or another output of its producer, in floating point
   kConfigurations,   // the consumers have no configuration in common, or may not share one
   kUnequalElements,  // the operation that moves the elements also takes in others
 };
