@@ -58,7 +58,8 @@ TEST(MergeConfigs, PutsFirstWhatStandsFirstInMostBranches) {
 TEST(MergeConfigs, CountsAnAbsentConfigurationBehindTheLongestList) {
   constexpr auto kRule = PropagationRule::kMergeWithPotentialRequantization;
   constexpr QuantizerConfig kAsym16{16, Mode::kAsymmetric, false, false, {}};
-  EXPECT_THAT(merged({{kAsym16, kSym16}, {kSym16}}, kRule), ElementsAre(kSym16, kAsym16));
+  constexpr QuantizerConfig kAsymPerChannel{8, Mode::kAsymmetric, true, false, {}};
+  EXPECT_THAT(merged({{kAsym16, kSym}, {kAsymPerChannel, kAsym, kSym}}, kRule), ElementsAre(kSym, kAsym16));
 }
 
 TEST(MergeConfigs, BreaksTiesByBitsThenGranularityThenMode) {

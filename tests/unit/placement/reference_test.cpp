@@ -361,6 +361,24 @@ weight fc:1 symmetric per channel [1] -> fc
   EXPECT_EQ(quantizer_at(plan, SiteKind::kWeight, "rows").config, whole);
 }
 
+TEST(ReferencePlacement, GivesATableThatTakesOverOneScale) {
+  GraphBuilder net;
+  net.result(net.depthwise("dw", net.embedding("rows", net.input("ids", ElementType::kI64))));
+  EXPECT_THAT(weights(net), HasSubstr("weight rows:0 symmetric -> dw, rows\n"));
+}
+
+TEST(ReferencePlacement, LeavesATableAsymmetricThatServesAProductInTransformers) {
+  GraphBuilder net;
+  const ValueId rows = net.embedding("rows", net.input("ids", ElementType::kI64));
+  net.result(net.matmul("product", rows, net.other("sigmoid", "Sigmoid", net.input("x"))));
+  QuantizeOptions options = transformer();
+  options.weights.mode = Mode::kAsymmetric;
+  EXPECT_EQ(all_of(place(net.graph, options)), R"(
+weight rows:0 asymmetric -> product, rows
+output sigmoid:0 symmetric -> product
+)");
+}
+
 TEST(ReferencePlacement, QuantizesTableAndOutputOfAnEmbeddingInTheMixedPreset) {
   GraphBuilder net;
   net.result(net.matmul("fc", net.embedding("rows", net.input("ids", ElementType::kI64))));
@@ -491,12 +509,15 @@ TEST(ReferencePlacement, StopsAtASqueezeInTransformers) {
 TEST(ReferencePlacement, KeepsTheSharedOperandOfAdditionsOnCpusWithMatrixExtensions) {
   GraphBuilder net;
   const ValueId x = net.relu("relu", net.input("x"));
-  const ValueId conv = net.bias("bias", net.conv("conv", x));
-  net.result(net.sum("sum", x, conv));
+  const ValueId first = net.sum("first", x, net.conv("a", x));
+  net.result(net.sum("second", net.conv("b", first), first));
   QuantizeOptions options = reference();
-  EXPECT_EQ(activations(net, options), "\noutput relu:0 symmetric -> conv, sum\noutput bias:0 symmetric -> sum\n");
+  EXPECT_THAT(activations(net, options), AllOf(HasSubstr("output a:0"), HasSubstr("output b:0")));
   options.target_device = TargetDevice::kCpuSpr;
-  EXPECT_EQ(activations(net, options), "\noutput relu:0 symmetric -> conv, sum\n");
+  EXPECT_EQ(activations(net, options), R"(
+output relu:0 symmetric -> a, first
+output first:0 symmetric -> b, second
+)");
 }
 
 TEST(ReferencePlacement, KeepsTheOperandOfTheSmallerConvolutionOnCpusWithMatrixExtensions) {
