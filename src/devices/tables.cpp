@@ -89,7 +89,7 @@ Configs weight_row(DeviceOp op, TargetDevice device) {
   };
   switch (op) {
     case DeviceOp::kConvolution:
-      return joined({full(), npu ? joined({small_weights(4), {kFourBits}}) : Configs{}});
+      return joined({full(), npu ? small_weights(4) : Configs{}});
     case DeviceOp::kDepthwiseConvolution:
     case DeviceOp::kMatMul:
       return joined({full(), npu ? joined({small_weights(4), small_weights(2)}) : Configs{}});

@@ -28,7 +28,7 @@ class Explanation {
     const auto& serving = serving_[static_cast<std::size_t>(id)];
     if (serving.empty()) return why_float(id);
     Decision decision{true, rule_of_seed(id), {}};
-    decision.why = "Runs in 8 bits.";
+    decision.why = graph_.node(id).kind == OpKind::kResult ? "Is returned in 8 bits." : "Runs in 8 bits.";
     for (const std::size_t site : serving) decision.why += " " + sentence(sites_[site], id);
     return decision;
   }
@@ -40,6 +40,7 @@ class Explanation {
     const Node& node = graph_.node(id);
     if (node.kind == OpKind::kResult) return "quantized outputs";
     if (setting_.is_reference()) return "device table";
+    if (node.trait == Trait::kLooksUp) return "smaller in 8 bits";
     return computes_in_int8(node.kind) ? "faster in 8 bits" : "fuses with a convolution";
   }
 
@@ -61,34 +62,55 @@ class Explanation {
 
   std::string reason(const Site& site) const {
     const Node& node = graph_.node(site.node);
+    const Value& tensor = graph_.value(value_at(node, site.kind, site.port));
+    const Node& producer = graph_.node(tensor.producer);
     switch (site.stop) {
-      case Stop::kOtherConsumer:
-        return fmt::format("not further up, because {} reads the same tensor in floating point", named(site.stopper));
+      case Stop::kOtherConsumer: {
+        const bool reads_it =
+            std::ranges::any_of(tensor.uses, [&](const Use& use) { return use.node == site.stopper; });
+        const std::string what = reads_it ? "the same tensor" : fmt::format("another output of {}", producer.type);
+        return fmt::format("not further up, because {} reads {} in floating point", named(site.stopper), what);
+      }
       case Stop::kConfigurations:
-        return "not further up, because the consumers of the tensor have no configuration in common";
+        return fmt::format("not further up, because the readers of what {} gives {}", named(tensor.producer),
+                           setting_.options.propagation_rule == PropagationRule::kMergeAllInOne
+                               ? "agree on no configuration"
+                               : "keep quantizers of their own under the propagation rule");
       case Stop::kUnequalElements:
-        return "not further up, because not everything that the operation takes in is data in floating point";
+        return fmt::format("not further up, because not all that {} takes in is data in floating point",
+                           named(tensor.producer));
       case Stop::kProducer:
         break;
     }
+    return end_of_way(tensor.producer);
+  }
+
+  // Why a quantizer can't pass the operation.
+  std::string end_of_way(NodeId id) const {
+    const Node& node = graph_.node(id);
     if (node.kind == OpKind::kParameter) return "that is an input of the model";
-    if (setting_.is_exempt(site.node)) return fmt::format("not further up: {}", why_exempt(site.node).why);
+    if (node.kind == OpKind::kState) return "that is a state of the model";
+    if (node.kind == OpKind::kEmbedding) return "that is a row of its table";
+    const bool moves = node.trait == Trait::kMovesData || node.trait == Trait::kJoins;
+    if (moves && setting_.is_exempt(id))
+      return fmt::format("not further up, because {} {}", node.type, why_exempt(id).why);
     return fmt::format("not further up, because {} changes values", node.type);
   }
 
+  // `why` lacks its subject and its full stop.
   Decision why_exempt(NodeId id) const {
     const Exemption& exemption = setting_.exemptions[static_cast<std::size_t>(id)];
     switch (exemption.why) {
       case Exempt::kByUser:
-        return {false, "ignored scope", "It is in the ignored scope."};
+        return {false, "ignored scope", "is in the ignored scope"};
       case Exempt::kByPattern:
         return {false, fmt::format("ignored pattern {}", exemption.pattern),
-                fmt::format("It is part of the pattern {}, which loses accuracy in 8 bits.", exemption.pattern)};
+                fmt::format("is part of the pattern {}, which loses accuracy in 8 bits", exemption.pattern)};
       case Exempt::kInTransformer:
-        return {false, "model type", fmt::format("{} stays in floating point in transformers.", graph_.node(id).type)};
+        return {false, "model type", "stays in floating point in transformers"};
       case Exempt::kPostProcessing:
         return {false, "post-processing",
-                fmt::format("It is post-processing: no weights lie between it and an output on a path with {}.",
+                fmt::format("is post-processing: no weights lie between it and an output on a path with {}",
                             named(exemption.other))};
       case Exempt::kNo:
         break;
@@ -101,17 +123,20 @@ class Explanation {
     if (!setting_.in_flow(id)) return why_no_data(node);
     if (node.kind == OpKind::kParameter) return {false, "input", "It is an input of the model."};
     if (node.kind == OpKind::kResult) return {false, "output", "It is an output of the model."};
-    if (setting_.is_exempt(id)) return why_exempt(id);
+    if (setting_.is_exempt(id)) {
+      Decision decision = why_exempt(id);
+      decision.why = fmt::format("{} {}.", node.type, decision.why);
+      return decision;
+    }
     const Fusion& fusion = fusions_[static_cast<std::size_t>(id)];
     if (fusion.first != kNone && fusion.first != id)
-      return {false, "fused", fmt::format("It runs as part of {} (pattern {}).", named(fusion.first), fusion.pattern)};
+      return {false, "fused", fmt::format("It runs as part of {}, pattern {}.", named(fusion.first), fusion.pattern)};
     if (node.trait == Trait::kMovesData || node.trait == Trait::kJoins)
       return {false, "moves data",
-              "It only moves data: quantizers pass through it, and it runs in 8 bits where its input is."};
+              "It only moves data: quantizers pass through it, and it runs in 8 bits where its input is in 8 bits."};
     if (node.trait == Trait::kOpaque) return {false, "no kernel", fmt::format("{} has no 8-bit kernel.", node.type)};
-    const bool reads_data =
-        std::ranges::any_of(node.inputs, [&](ValueId input) { return setting_.is_quantizable(input); });
-    if (!reads_data) return {false, "no data", "It reads no floating-point data of known rank."};
+    if (operands(node).empty())
+      return {false, "no data", "No input that could be quantized carries floating-point data of known rank."};
     return setting_.is_reference() ? why_not_in_reference(node) : why_not_lean(node);
   }
 
@@ -121,14 +146,38 @@ class Explanation {
     return {false, "no data", "No data reach it: it computes constants or shapes."};
   }
 
+  // The inputs that could be quantized.
+  std::vector<ValueId> operands(const Node& node) const {
+    std::vector<ValueId> found;
+    for (int port = 0; port < static_cast<int>(node.inputs.size()); ++port) {
+      const auto& only = node.quantized_ports;
+      const ValueId value = node.inputs[static_cast<std::size_t>(port)];
+      const bool may_be = only.empty() || std::ranges::find(only, port) != only.end();
+      if (may_be && setting_.is_quantizable(value)) found.push_back(value);
+    }
+    return found;
+  }
+
   Decision why_not_in_reference(const Node& node) const {
-    if ((node.roles & kIsElementwise) != 0)
-      return {false, "lonely elementwise",
-              "Its other operand is not quantized, and nothing before it is: alone it gains nothing from 8 bits."};
-    return {false, "dropped", "A quantizer further up serves it, or its operand comes in floating point."};
+    for (const ValueId operand : operands(node)) {
+      for (const Use& use : graph_.value(operand).uses) {
+        const Node& reader = graph_.node(use.node);
+        if (setting_.options.target_device != TargetDevice::kCpuSpr || reader.kind != OpKind::kAdd ||
+            operands(reader).size() < 2)
+          continue;
+        return {false, "dropped",
+                fmt::format("{} reads the same tensor: on CPU_SPR an addition takes one operand as the operation in "
+                            "front gives it, in floating point.",
+                            named(use.node))};
+      }
+    }
+    return {false, "lonely elementwise",
+            "Only one of its operands can be quantized, and for this operation alone: it gains nothing from 8 bits."};
   }
 
   Decision why_not_lean(const Node& node) const {
+    if (node.kind == OpKind::kMatMul || node.kind == OpKind::kAttention)
+      return {false, "operand", "Not both of its operands are floating-point data of known rank or constants."};
     if (computes_in_int8(node.kind)) return {false, "weight", "Its weight is no floating-point constant."};
     return {false, "lean",
             fmt::format("{} runs no faster in 8 bits by itself, and a quantizer would cost accuracy.", node.type)};

@@ -84,7 +84,9 @@ void quantize_embeddings(const Setting& setting, std::vector<Site>& sites) {
     }
     table.configs = common;
     table.scale = output->scale;
-    std::ranges::set_union(table.operations, output->operations, std::back_inserter(table.operations));
+    std::vector<NodeId> operations;
+    std::ranges::set_union(table.operations, output->operations, std::back_inserter(operations));
+    table.operations = std::move(operations);
     leaves[static_cast<std::size_t>(output - sites.begin())] = true;
     output->scale = kNone;
   }

@@ -2,11 +2,13 @@
 #include "placement/propagate.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <tuple>
 #include <utility>
 
+#include "devices/tables.h"
 #include "graph/walk.h"
 #include "placement/merge.h"
 
@@ -27,8 +29,9 @@ struct Arrival {
   bool covered = false;            // everything that reads it, reads it quantized
   std::optional<Pending> pending;  // by a quantizer that can still move; otherwise by those that settled below
   std::vector<std::size_t> settled;
+  NodeId reads_float = kNone;  // where it isn't covered: somebody who reads it as it is
 
-  static Arrival of(Pending quantizer) { return {true, std::move(quantizer), {}}; }
+  static Arrival of(Pending quantizer) { return {true, std::move(quantizer), {}, kNone}; }
 };
 
 // An output that is used, and by whom. In reference placement all outputs of an operation are one: port kNone.
@@ -43,7 +46,7 @@ class Propagation {
       : setting_(setting), graph_(setting.graph), at_input_(graph_.nodes().size()) {
     for (std::size_t i = 0; i < at_input_.size(); ++i) at_input_[i].resize(graph_.nodes()[i].inputs.size());
     for (const Seed& seed : seeds)
-      at_input(seed.input) = Arrival::of({seed.configs, {seed.input.node}, kNone, false, {}});
+      at_input(seed.input) = Arrival::of({seed.configs, {seed.input.node}, scale_of(seed.input.node), false, {}});
     if (setting.is_reference()) mark_what_computes_below();
   }
 
@@ -68,6 +71,7 @@ class Propagation {
            setting_.fused_into(id) == kNone;
   }
 
+  int scale_of(NodeId id);
   void mark_what_computes_below();
   std::vector<Use> uses_of(ValueId value) const;
   std::vector<Outlet> outlets_of(const Node& node) const;
@@ -86,8 +90,17 @@ class Propagation {
   std::vector<std::vector<Arrival>> at_input_;  // by node and port
   std::vector<bool> computes_below_;            // by node: through operations that move data
   std::vector<int> scale_parents_;              // a forest over shared scales
+  std::map<NodeId, int> one_scale_;             // of operations that take one
   std::vector<Site> sites_;
 };
+
+// The one that the inputs of an operation share from the start, or kNone.
+int Propagation::scale_of(NodeId id) {
+  if (!setting_.takes_one_scale(id)) return kNone;
+  const auto [entry, is_new] = one_scale_.emplace(id, static_cast<int>(scale_parents_.size()));
+  if (is_new) scale_parents_.push_back(entry->second);
+  return entry->second;
+}
 
 // Inputs of a concatenation share a scale in the reference only where a convolution or product comes next.
 void Propagation::mark_what_computes_below() {
@@ -149,17 +162,16 @@ void Propagation::move_up(NodeId id) {
 // One quantizer for all uses of a tensor, or none: then each stays where it is.
 Arrival Propagation::meet(const std::vector<Use>& uses) {
   std::vector<const Pending*> pending;
-  Arrival result{true, {}, {}};
-  NodeId reads_float = kNone;
+  Arrival result{true, {}, {}, kNone};
   for (const Use& use : uses) {
     const Arrival& arrival = at_input(use);
-    if (!arrival.covered && reads_float == kNone) reads_float = use.node;
+    if (!arrival.covered && result.covered) result = {false, {}, {}, use.node};
     if (arrival.pending) pending.push_back(&*arrival.pending);
     result.settled.insert(result.settled.end(), arrival.settled.begin(), arrival.settled.end());
   }
-  if (reads_float != kNone) {
-    settle_at_inputs(uses, Stop::kOtherConsumer, reads_float);
-    return {};
+  if (!result.covered) {
+    settle_at_inputs(uses, Stop::kOtherConsumer, result.reads_float);
+    return result;
   }
   if (pending.empty()) return result;
   std::vector<std::span<const QuantizerConfig>> lists;
@@ -182,10 +194,11 @@ Arrival Propagation::meet(const std::vector<Use>& uses) {
     Pending& branch = *arrival.pending;
     if (keeps_its_own(branch)) {
       joined.below.push_back(settle(SiteKind::kInput, use.node, use.port, branch, Stop::kConfigurations));
+    } else {
+      std::vector<NodeId> operations;
+      std::ranges::set_union(joined.operations, branch.operations, std::back_inserter(operations));
+      joined.operations = std::move(operations);
     }
-    std::vector<NodeId> operations;
-    std::ranges::set_union(joined.operations, branch.operations, std::back_inserter(operations));
-    joined.operations = std::move(operations);
     joined.scale = join_scales(joined.scale, branch.scale);
     joined.moved = joined.moved || branch.moved;
     joined.below.insert(joined.below.end(), branch.below.begin(), branch.below.end());
@@ -211,8 +224,10 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   std::vector<const Pending*> pending;
   std::vector<std::size_t> settled;
   bool covered = !arrivals.empty() || node.trait == Trait::kMovesData;  // for nobody: then it is in nobody's way
+  NodeId reads_float = kNone;
   for (const Arrival& arrival : arrivals) {
     covered = covered && arrival.covered;
+    if (reads_float == kNone) reads_float = arrival.reads_float;
     if (arrival.pending) pending.push_back(&*arrival.pending);
     settled.insert(settled.end(), arrival.settled.begin(), arrival.settled.end());
   }
@@ -220,7 +235,7 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   if (pending.empty()) {
     // A concatenation counts as covered only where a quantizer passes it.
     if (!covered || node.trait == Trait::kJoins) return;
-    for (const int port : ports) at_input({id, port}) = {true, {}, settled};
+    for (const int port : ports) at_input({id, port}) = {true, {}, settled, kNone};
     return;
   }
   std::vector<std::span<const QuantizerConfig>> lists;
@@ -229,9 +244,10 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   // Channels need not lie on the same axis on the other side.
   if (!setting_.is_reference()) std::erase_if(merged, &QuantizerConfig::per_channel);
   if (!covered || ports.empty() || merged.empty()) {
-    const Stop stop = ports.empty() ? Stop::kUnequalElements : Stop::kConfigurations;
+    const Stop stop = !covered ? Stop::kOtherConsumer : ports.empty() ? Stop::kUnequalElements : Stop::kConfigurations;
     for (std::size_t i = 0; i < outlets.size(); ++i) {
-      if (arrivals[i].pending) settle(SiteKind::kOutput, id, outlets[i].port, std::move(*arrivals[i].pending), stop);
+      if (!arrivals[i].pending) continue;
+      settle(SiteKind::kOutput, id, outlets[i].port, std::move(*arrivals[i].pending), stop, reads_float);
     }
     return;
   }
@@ -294,6 +310,10 @@ bool Setting::is_quantizable(ValueId value) const {
   if (value == kNone) return false;
   const Value& tensor = graph.value(value);
   return in_flow(tensor.producer) && is_float(tensor.type) && tensor.known_rank;
+}
+
+bool Setting::takes_one_scale(NodeId id) const {
+  return is_reference() && !is_exempt(id) && needs_one_scale(graph.node(id).device_op, effective_device(options));
 }
 
 std::vector<Site> propagate(const Setting& setting, const std::vector<Seed>& seeds) {

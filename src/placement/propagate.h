@@ -24,6 +24,10 @@ struct Setting {
   NodeId fused_into(NodeId id) const { return fusions[static_cast<std::size_t>(id)].first; }
   bool is_reference() const { return options.placement == Placement::kReference; }
 
+  // An operation all of whose inputs need one scale; none in lean placement, where no such operation has two
+  // quantizers.
+  bool takes_one_scale(NodeId id) const;
+
   // A tensor of data that a quantizer can be put on.
   bool is_quantizable(ValueId value) const;
 };
@@ -37,7 +41,7 @@ struct Seed {
 // Why a quantizer went no further up.
 enum class Stop : std::uint8_t {
   kProducer,         // what makes the tensor changes values, or is an input of the model
-  kOtherConsumer,    // somebody else reads the tensor in floating point
+  kOtherConsumer,    // somebody else reads the tensor, or another output of its producer, in floating point
   kConfigurations,   // the consumers have no configuration in common, or may not share one
   kUnequalElements,  // the operation that moves the elements also takes in others
 };

@@ -44,10 +44,42 @@ class GraphBuilder {
   ValueId depthwise(const std::string& name, ValueId x) { return conv(name, x, OpKind::kDepthwiseConvolution); }
   ValueId matmul(const std::string& name, ValueId x) { return weighted(name, "MatMul", OpKind::kMatMul, x, {1}); }
   ValueId matmul(const std::string& name, ValueId a, ValueId b) { return add(name, "MatMul", OpKind::kMatMul, {a, b}); }
+  // With a constant of one dimension.
+  ValueId dot(const std::string& name, ValueId x) { return weighted(name, "MatMul", OpKind::kMatMul, x, {}); }
   ValueId bias(const std::string& name, ValueId x) {
     return add(name, "Add", OpKind::kAdd, {x, constant(name + "/c", ElementType::kF32, {1, 4, 1, 1})});
   }
   ValueId sum(const std::string& name, ValueId a, ValueId b) { return add(name, "Add", OpKind::kAdd, {a, b}); }
+  // Of two operands: Multiply, Maximum ...; the second is a constant called "<name>/c" where it is left out.
+  ValueId eltwise(const std::string& name, const std::string& type, ValueId a, ValueId b = kNone) {
+    const OpKind kind = openvino::find_row(type).kind;
+    return add(name, type, kind, {a, b == kNone ? constant(name + "/c", ElementType::kF32, {1, 4, 1, 1}) : b});
+  }
+  ValueId attention(const std::string& name, ValueId query, ValueId key, ValueId value) {
+    Node node = node_of(name, "ScaledDotProductAttention", OpKind::kAttention);
+    node.quantized_ports = {0, 1};
+    return insert(std::move(node), {query, key, value});
+  }
+  // A whole sequence; the initial state of the cell is a constant, and so is that of its output unless it is given.
+  ValueId lstm(const std::string& name, ValueId x, ValueId hidden = kNone) {
+    Node node = node_of(name, "LSTMSequence", OpKind::kLstm);
+    for (const int port : {1, 2, 4, 5}) {
+      if (port != 1 || hidden == kNone) node.weights.push_back({port, {1}});
+    }
+    if (hidden == kNone) hidden = constant(name + "/h");
+    const ValueId cell = constant(name + "/cell");
+    const ValueId lengths = constant(name + "/lengths", ElementType::kI64, {1});
+    return insert(std::move(node),
+                  {x, hidden, cell, lengths, constant(name + "/w"), constant(name + "/r"), constant(name + "/b")});
+  }
+  // Rows of a constant table called "<name>/table".
+  ValueId embedding(const std::string& name, ValueId ids) {
+    Node node = node_of(name, "Gather", OpKind::kEmbedding);
+    node.trait = Trait::kLooksUp;
+    node.device_op = DeviceOp::kEmbedding;
+    node.weights = {{0, {0}}};
+    return insert(std::move(node), {constant(name + "/table"), ids});
+  }
   // Anything that changes values: Relu, Softmax ...
   ValueId other(const std::string& name, const std::string& type, ValueId x, ElementType result = ElementType::kF32) {
     return add(name, type, OpKind::kOther, {x}, Trait::kOpaque, result);
@@ -59,8 +91,7 @@ class GraphBuilder {
     std::vector<ValueId> inputs = {x};
     inputs.insert(inputs.end(), indices.begin(), indices.end());
     const ValueId first = add(name, type, OpKind::kOther, inputs, Trait::kMovesData);
-    const NodeId node = graph.value(first).producer;
-    for (int port = 1; port < outputs; ++port) add_output(node, port, ElementType::kF32, kImage);
+    for (int port = 1; port < outputs; ++port) another_output(first);
     return first;
   }
   ValueId concat(const std::string& name, const std::vector<ValueId>& values) {
@@ -69,31 +100,37 @@ class GraphBuilder {
   ValueId shape_of(const std::string& name, ValueId x) {
     return add(name, "ShapeOf", OpKind::kShapeOf, {x}, Trait::kOpaque, ElementType::kI64, {4});
   }
+  // Of the operation that gives `first`.
+  ValueId another_output(ValueId first, ElementType type = ElementType::kF32) {
+    const NodeId node = graph.value(first).producer;
+    return add_output(node, static_cast<int>(graph.node(node).outputs.size()), type, kImage);
+  }
+  std::vector<ValueId> outputs_of(ValueId first) const { return graph.node(graph.value(first).producer).outputs; }
   void result(ValueId x) { add(graph.value(x).name + "/result", "Result", OpKind::kResult, {x}); }
 
   ValueId add(const std::string& name, const std::string& type, OpKind kind, const std::vector<ValueId>& inputs,
               Trait trait = Trait::kOpaque, ElementType result = ElementType::kF32, Shape shape = kImage) {
     Node node = node_of(name, type, kind);
     if (trait != Trait::kOpaque) node.trait = trait;
-    const std::size_t data = trait == Trait::kMovesData ? 1 : inputs.size();
+    return insert(std::move(node), inputs, result, std::move(shape));
+  }
+
+ private:
+  inline static const Shape kImage = {1, 4, 8, 8};
+
+  ValueId insert(Node node, const std::vector<ValueId>& inputs, ElementType result = ElementType::kF32,
+                 Shape shape = kImage) {
+    const std::size_t data = node.trait == Trait::kMovesData ? 1 : inputs.size();
     for (std::size_t port = 0; port < data; ++port) node.data_ports.push_back(static_cast<int>(port));
     const NodeId id = graph.add_node(std::move(node));
     for (std::size_t port = 0; port < inputs.size(); ++port) graph.connect(inputs[port], id, static_cast<int>(port));
     return add_output(id, 0, result, std::move(shape));
   }
 
- private:
-  inline static const Shape kImage = {1, 4, 8, 8};
-
   ValueId weighted(const std::string& name, const std::string& type, OpKind kind, ValueId x, std::vector<int> axes) {
-    const ValueId weight = constant(name + "/w");
     Node node = node_of(name, type, kind);
-    node.data_ports = {0, 1};
     node.weights = {{1, std::move(axes)}};
-    const NodeId id = graph.add_node(std::move(node));
-    graph.connect(x, id, 0);
-    graph.connect(weight, id, 1);
-    return add_output(id, 0, ElementType::kF32, kImage);
+    return insert(std::move(node), {x, constant(name + "/w")});
   }
 
   ValueId add_output(NodeId node, int port, ElementType type, Shape shape) {

@@ -1,58 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/graph_builder.h"
+#include "support/plan_text.h"
 #include "tightrope/error.h"
-#include "tightrope/quantize.h"
 
 namespace tightrope {
 namespace {
 
+using test::activations_of;
+using test::all_of;
 using test::GraphBuilder;
+using test::ignoring;
+using test::weights_of;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
-
-// One line per quantizer: "output relu:0 symmetric per channel [1] -> conv2, conv3".
-std::string text_of(const Quantizer& quantizer) {
-  constexpr std::string_view kKinds[] = {"output", "input", "weight"};
-  std::string text =
-      fmt::format("{} {}:{} {}", kKinds[static_cast<int>(quantizer.kind)], quantizer.node, quantizer.port,
-                  quantizer.config.mode == Mode::kSymmetric ? "symmetric" : "asymmetric");
-  if (quantizer.config.per_channel) text += fmt::format(" per channel [{}]", fmt::join(quantizer.channel_axes, ","));
-  if (quantizer.half_range) text += " half range";
-  if (quantizer.shared_scale >= 0) text += fmt::format(" scale {}", quantizer.shared_scale);
-  return text + fmt::format(" -> {}\n", fmt::join(quantizer.operations, ", "));
-}
-
-std::string all_of(const Plan& plan) {
-  std::string text = "\n";
-  for (const Quantizer& quantizer : plan.quantizers) text += text_of(quantizer);
-  return text;
-}
-
-std::string activations_of(const GraphBuilder& net, const QuantizeOptions& options = {}) {
-  std::string text = "\n";
-  for (const Quantizer& quantizer : place(net.graph, options).quantizers) {
-    if (quantizer.kind != SiteKind::kWeight) text += text_of(quantizer);
-  }
-  return text;
-}
-
-std::string weights_of(const GraphBuilder& net, const QuantizeOptions& options = {}) {
-  std::string text = "\n";
-  for (const Quantizer& quantizer : place(net.graph, options).quantizers) {
-    if (quantizer.kind == SiteKind::kWeight) text += text_of(quantizer);
-  }
-  return text;
-}
-
-QuantizeOptions ignoring(std::vector<std::string> names) {
-  QuantizeOptions options;
-  options.ignored_scope.names = std::move(names);
-  return options;
-}
 
 TEST(Place, QuantizesAChainOfConvolutions) {
   GraphBuilder net;
@@ -415,7 +378,7 @@ TEST(Place, PassesASplitWithAnUnusedOutput) {
   GraphBuilder net;
   const ValueId split =
       net.move("split", "Split", net.relu("relu", net.input("x")), {net.constant("axis", ElementType::kI64, {})}, 3);
-  const auto outputs = net.graph.node(net.graph.value(split).producer).outputs;
+  const auto outputs = net.outputs_of(split);
   net.result(net.conv("conv1", outputs[0]));
   net.result(net.conv("conv2", outputs[2]));
   EXPECT_EQ(activations_of(net), "\noutput relu:0 symmetric -> conv1, conv2\n");
@@ -424,7 +387,7 @@ TEST(Place, PassesASplitWithAnUnusedOutput) {
 TEST(Place, StaysBehindASplitWithAnOutputThatWantsNone) {
   GraphBuilder net;
   const ValueId split = net.move("split", "Split", net.relu("relu", net.input("x")), {}, 3);
-  const auto outputs = net.graph.node(net.graph.value(split).producer).outputs;
+  const auto outputs = net.outputs_of(split);
   net.result(net.conv("conv1", outputs[0]));
   net.result(net.conv("conv2", outputs[2]));
   net.result(net.other("softmax", "Softmax", outputs[1]));
