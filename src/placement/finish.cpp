@@ -171,7 +171,7 @@ void keep_one_operand_of_additions(const Setting& setting, std::vector<Site>& si
   for (NodeId id = 0; id < static_cast<NodeId>(setting.graph.nodes().size()); ++id) {
     if (!setting.in_flow(id) || setting.graph.node(id).kind != OpKind::kAdd) continue;
     std::vector<NodeId> producers = producers_of(setting, id);
-    std::ranges::sort(producers);
+    std::ranges::sort(producers, std::greater{});  // of equals the later one loses its quantizer
     if (producers.size() != 2 || !at_output.contains(producers[0]) || !at_output.contains(producers[1])) continue;
     if (consumer_count(setting, producers[0]) < consumer_count(setting, producers[1]))
       std::swap(producers[0], producers[1]);
