@@ -82,8 +82,7 @@ Graph residual_network(std::size_t nodes) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  fmt::print(
-      "| network | nodes | lean, ms | reference, ms |\n|---|---|---|---|\n");
+  fmt::print("| network | nodes | lean, ms | reference, ms |\n|---|---|---|---|\n");
   if (count > 1) {
     report(arguments[1], read_openvino(arguments[1])->graph());
     return 0;

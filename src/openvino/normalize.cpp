@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <map>
 #include <openvino/op/ops.hpp>
 #include <openvino/pass/constant_folding.hpp>
+#include <set>
 #include <unordered_set>
 
 #include "openvino/bodies.h"
@@ -42,13 +42,14 @@ std::vector<FoldedOperation> normalize(ov::Model& clone) {
         "it is (saved with compress_to_fp16=False) is recommended.");
   }
   const auto model = clone.shared_from_this();
-  std::map<std::string, std::string> types;
-  for (const auto& node : nodes_of(clone)) types.emplace(node->get_friendly_name(), node->get_type_name());
+  std::set<std::pair<std::string, std::string>> gone;  // name and type; a folded constant takes over the name
+  const auto key = [](const ov::Node& node) { return std::pair(node.get_friendly_name(), node.get_type_name()); };
+  for (const auto& node : nodes_of(clone)) gone.emplace(key(*node));
   ov::pass::ConstantFolding().run_on_model(std::const_pointer_cast<ov::Model>(model));
-  for (const auto& node : nodes_of(clone)) types.erase(node->get_friendly_name());
+  for (const auto& node : nodes_of(clone)) gone.erase(key(*node));
   make_names_unique(clone);
   std::vector<FoldedOperation> folded;
-  for (const auto& [name, type] : types) folded.push_back({name, type});
+  for (const auto& [name, type] : gone) folded.push_back({name, type});
   return folded;
 }
 

@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <openvino/opsets/opset.hpp>
+#include <set>
+
 #include "backend/networks.h"
+#include "openvino/op_table.h"
 #include "openvino/openvino_model.h"
 #include "support/builders.h"
 #include "tightrope/error.h"
@@ -219,6 +223,37 @@ TEST(Constant, IsReadAsFloatsAndOnlyWhereItIsOne) {
   EXPECT_EQ(weight.shape(), (Shape{4, 3, 3, 3}));
   EXPECT_EQ(weight.to_floats(), test::waves(108));
   EXPECT_THAT([&] { read->constant(conv.inputs[0]); }, ThrowsMessage<InvalidArgument>(HasSubstr("'x'")));
+}
+
+// Operations as the runtime makes them, in every opset that it has: nothing of them is known but the type.
+TEST(OpTable, KnowsTheNamesOfOperationsAndSurvivesAllOthers) {
+  std::set<std::string> names = {"HardSigmoid", "HSwish"};
+  for (const auto& [opset, get] : ov::get_available_opsets()) {
+    for (const auto& info : get().get_types_info()) names.insert(info.name);
+  }
+  EXPECT_GT(names.size(), 200U);
+  std::set<std::string> listed;
+  for (const openvino::OpRow& row : openvino::kOpTable) {
+    EXPECT_TRUE(names.contains(std::string(row.type))) << row.type;
+    EXPECT_TRUE(listed.insert(std::string(row.type)).second) << row.type << " has two rows";
+  }
+  EXPECT_EQ(openvino::find_row("Einsum").trait, Trait::kOpaque);
+  EXPECT_EQ(openvino::find_row("no such operation").trait, Trait::kOpaque);
+}
+
+TEST(ReadGraph, KnowsTheOperationsThatFoldingTookAway) {
+  const auto x = parameter("x", {1, 3, 6, 6});
+  const auto conv = convolution("conv", x, test::reshape("wr", weights("w", {36, 3}), {4, 3, 3, 3}));
+  const auto read = from_openvino(network({{"y", conv}}, {x}));
+  const Graph& graph = read->graph();
+  EXPECT_EQ(graph.node(graph.find("wr")).type, "Constant");
+  EXPECT_EQ(graph.find("wr/sizes"), kNone);
+  QuantizeOptions options;
+  options.ignored_scope.names = {"wr/sizes"};
+  options.ignored_scope.types = {"Reshape"};
+  EXPECT_FALSE(place(graph, options).empty());
+  options.ignored_scope.names = {"wq"};
+  EXPECT_THAT([&] { place(graph, options); }, ThrowsMessage<InvalidArgument>(HasSubstr("'wq'")));
 }
 
 }  // namespace
