@@ -33,7 +33,7 @@ def problems() -> list[str]:
             found.append(f"{source.relative_to(ROOT)}: folder src/{layer} is no layer of scripts/check_layers.py")
             continue
         for included in re.findall(r'^#include [<"]([^>"]+)[>"]', source.read_text(), re.MULTILINE):
-            target = included.split("/")[0]
+            target = included.split("/")[0] if "/" in included else layer  # <ranges> is no folder
             framework = included.startswith("openvino/") and not (ROOT / "src" / included).exists()
             if framework and layer not in FRAMEWORK_LAYERS:
                 found.append(f"{source.relative_to(ROOT)}: layer {layer} knows no framework, but includes {included}")
