@@ -16,6 +16,11 @@
 #include "onnx/session.h"
 #include "tightrope/error.h"
 
+#ifdef __SANITIZE_THREAD__
+// ONNX Runtime is not built for the sanitizer, which therefore does not see how its threads wait for each other.
+extern "C" const char* __tsan_default_suppressions() { return "race:libonnxruntime.so\n"; }
+#endif
+
 namespace tightrope {
 namespace {
 
