@@ -37,7 +37,7 @@ def problems() -> list[str]:
         for included in re.findall(r'^#include [<"]([^>"]+)[>"]', source.read_text(), re.MULTILINE):
             target = included.split("/")[0]
             own = (ROOT / "src" / included).exists()
-            framework = next((FRAMEWORKS[start] for start in FRAMEWORKS if included.startswith(start) and not own), None)
+            framework = None if own else next((FRAMEWORKS[s] for s in FRAMEWORKS if included.startswith(s)), None)
             if framework and layer != framework:
                 found.append(f"{source.relative_to(ROOT)}: layer {layer} must not know {framework}: {included}")
             elif target in ALLOWED and not framework and target != layer and target not in ALLOWED[layer]:

@@ -27,8 +27,7 @@ def test_is_the_one_of_the_installed_package(before: str) -> None:
 
 def test_is_not_opened_before_it_is_needed() -> None:
     code = (
-        "import sys, tightrope; "
-        "print('onnxruntime' in sys.modules, 'libonnxruntime' in open('/proc/self/maps').read())"
+        "import sys, tightrope; print('onnxruntime' in sys.modules, 'libonnxruntime' in open('/proc/self/maps').read())"
     )
     assert run(code) == "False False"
 
