@@ -64,7 +64,8 @@ build/built.stamp: $(CPP_SOURCES) $(CMAKE_FILES) VERSION .venv/build.stamp
 	$(PIP) $$($(PYTHON) scripts/requirements.py $*)
 	touch $@
 
-.venv/created.stamp: scripts/install_debian_packages.sh
+.venv/created.stamp: scripts/install_debian_packages.sh scripts/install_onnxruntime_headers.sh
 	scripts/install_debian_packages.sh
 	test -x $(PYTHON) || python3 -m venv .venv
+	scripts/install_onnxruntime_headers.sh .venv/onnxruntime
 	touch $@

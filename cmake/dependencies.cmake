@@ -29,3 +29,15 @@ target_include_directories(tightrope_openvino_headers SYSTEM INTERFACE
   $<TARGET_PROPERTY:openvino::runtime,INTERFACE_INCLUDE_DIRECTORIES>)
 target_compile_definitions(tightrope_openvino_headers INTERFACE
   $<TARGET_PROPERTY:openvino::runtime,INTERFACE_COMPILE_DEFINITIONS>)
+
+# ONNX Runtime: headers only, of a release that is installed or that scripts/install_onnxruntime_headers.sh has unpacked.
+# The library is opened when the first ONNX model is run.
+find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_cxx_api.h
+  HINTS ${PROJECT_SOURCE_DIR}/.venv/onnxruntime/usr/include PATH_SUFFIXES onnxruntime onnxruntime/core/session)
+if(NOT ONNXRUNTIME_INCLUDE_DIR)
+  message(FATAL_ERROR "The headers of ONNX Runtime were not found. Install libonnxruntime-dev, or run "
+    "scripts/install_onnxruntime_headers.sh .venv/onnxruntime, or set ONNXRUNTIME_INCLUDE_DIR")
+endif()
+add_library(tightrope_onnxruntime_headers INTERFACE)
+target_include_directories(tightrope_onnxruntime_headers SYSTEM INTERFACE ${ONNXRUNTIME_INCLUDE_DIR})
+target_compile_definitions(tightrope_onnxruntime_headers INTERFACE ORT_API_MANUAL_INIT)

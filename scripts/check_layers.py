@@ -21,8 +21,10 @@ ALLOWED = {
     "accuracy": {"base", "graph"},
     "pipeline": {"base", "graph", "placement", "statistics", "ranges", "correction", "accuracy"},
     "openvino": {"base", "kernels"},
+    "onnx": {"base", "kernels"},
 }
-FRAMEWORK_LAYERS = {"openvino"}
+# How the headers of a framework begin, which only the layer named may include.
+FRAMEWORKS = {"openvino/": "openvino", "onnxruntime_": "onnx"}
 
 
 def problems() -> list[str]:
@@ -34,9 +36,10 @@ def problems() -> list[str]:
             continue
         for included in re.findall(r'^#include [<"]([^>"]+)[>"]', source.read_text(), re.MULTILINE):
             target = included.split("/")[0] if "/" in included else layer  # <ranges> is no folder
-            framework = included.startswith("openvino/") and not (ROOT / "src" / included).exists()
-            if framework and layer not in FRAMEWORK_LAYERS:
-                found.append(f"{source.relative_to(ROOT)}: layer {layer} knows no framework, but includes {included}")
+            own = (ROOT / "src" / included).exists()
+            framework = None if own else next((FRAMEWORKS[s] for s in FRAMEWORKS if included.startswith(s)), None)
+            if framework and layer != framework:
+                found.append(f"{source.relative_to(ROOT)}: layer {layer} must not know {framework}: {included}")
             elif target in ALLOWED and not framework and target != layer and target not in ALLOWED[layer]:
                 found.append(f"{source.relative_to(ROOT)}: layer {layer} must not include {included}")
     return found

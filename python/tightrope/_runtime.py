@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads the compiled core onto the OpenVINO that the process uses, and connects it to logging and progress bars."""
+"""Loads the compiled core onto the OpenVINO that the process uses, and connects it to ONNX Runtime and logging."""
 
 import ctypes
+import importlib.util
 import os
 from typing import Any
 
@@ -35,6 +36,16 @@ def _check_version(built: tuple[int, int]) -> None:
         )
 
 
+def _tell_onnxruntime() -> None:
+    """Tells the core where the library of an installed onnxruntime package is, which it opens only to run ONNX models.
+
+    The package itself is not imported: its extension holds a copy of the library that the core cannot use.
+    """
+    package = importlib.util.find_spec("onnxruntime")
+    for folder in (package and package.submodule_search_locations) or ():
+        _core.set_onnxruntime_library(os.path.join(folder, "capi"))
+
+
 _promote_openvino()
 try:
     from tightrope import _core as _core
@@ -43,6 +54,7 @@ except ImportError as error:
         f"[import] the compiled core does not load with openvino {openvino.get_version()}: {error}"
     ) from error
 _check_version(_core.openvino_versions())
+_tell_onnxruntime()
 
 
 def handle(model: openvino.Model) -> Any:

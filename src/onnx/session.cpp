@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "onnx/session.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <onnxruntime_cxx_api.h>
+#include <onnxruntime_session_options_config_keys.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "onnx/runtime.h"
+#include "tightrope/error.h"
+
+namespace tightrope::onnx {
+namespace {
+
+struct TypePair {
+  ElementType ours;
+  ONNXTensorElementDataType theirs;
+};
+
+constexpr TypePair kTypes[] = {
+    {ElementType::kBoolean, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL},
+    {ElementType::kI8, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8},
+    {ElementType::kU8, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8},
+    {ElementType::kI16, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16},
+    {ElementType::kU16, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16},
+    {ElementType::kI32, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32},
+    {ElementType::kU32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32},
+    {ElementType::kI64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64},
+    {ElementType::kU64, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64},
+    {ElementType::kF16, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16},
+    {ElementType::kBF16, ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16},
+    {ElementType::kF32, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT},
+    {ElementType::kF64, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE},
+};
+
+ElementType to_element_type(ONNXTensorElementDataType type) {
+  const auto* const found = std::ranges::find(kTypes, type, &TypePair::theirs);
+  return found == std::end(kTypes) ? ElementType::kOther : found->ours;
+}
+
+ONNXTensorElementDataType to_runtime_type(ElementType type) {
+  return std::ranges::find(kTypes, type, &TypePair::ours)->theirs;
+}
+
+// An input or output of the model.
+struct Port {
+  std::string name;
+  ElementType type = ElementType::kOther;
+  std::optional<Shape> shape;  // of a tensor that is known to have axes: the runtime tells no scalar from any shape
+};
+
+Port make_port(const char* kind, std::string name, const Ort::TypeInfo& info) {
+  if (info.GetONNXType() != ONNX_TYPE_TENSOR) {
+    throw Unsupported(fmt::format("[compile] {} '{}' is no tensor; tensors are needed", kind, name));
+  }
+  const auto tensor = info.GetTensorTypeAndShapeInfo();
+  Port port{std::move(name), to_element_type(tensor.GetElementType()), {}};
+  if (port.type == ElementType::kOther) {
+    throw Unsupported(fmt::format(
+        "[compile] {} '{}' has elements of type {} of ONNX; truth values, integers or floating point are needed", kind,
+        port.name, static_cast<int>(tensor.GetElementType())));
+  }
+  if (Shape shape = tensor.GetShape(); !shape.empty()) port.shape = std::move(shape);
+  return port;
+}
+
+std::string describe(const std::vector<Port>& ports) {
+  std::string text;
+  for (const Port& port : ports) {
+    if (!text.empty()) text += ", ";
+    text += fmt::format("'{}' {}", port.name, name_of(port.type));
+    if (port.shape) text += " " + to_string(*port.shape);
+  }
+  return text;
+}
+
+// Text, and numbers that would lose their fraction, are refused; everything else is converted.
+bool converts(ElementType from, ElementType to) {
+  return from != ElementType::kOther && (!is_float(from) || is_float(to));
+}
+
+bool fits(const Shape& shape, const Shape& needed) {
+  return std::ranges::equal(shape, needed,
+                            [](std::int64_t found, std::int64_t wanted) { return wanted < 0 || found == wanted; });
+}
+
+// The threads of one run. What they compute is asked for with an index and taken by it.
+class Workers {
+ public:
+  using Inputs = std::vector<Tensor>;
+  using Outputs = std::vector<Tensor>;
+  using Work = std::function<Outputs(std::size_t index, const Inputs& inputs)>;
+
+  Workers(std::size_t count, Work work) : work_(std::move(work)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      threads_.emplace_back([this](const std::stop_token& stop) { loop(stop); });
+    }
+  }
+
+  ~Workers() {
+    for (std::jthread& thread : threads_) thread.request_stop();  // all of them before the first is waited for
+  }
+
+  void start(std::size_t index, Inputs inputs) {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back({index, std::move(inputs)});
+    asked_.notify_one();
+  }
+
+  bool has(std::size_t index) const {
+    const std::lock_guard lock(mutex_);
+    return results_.contains(index);
+  }
+
+  // Waits for it; rethrows what the work has thrown.
+  Outputs take(std::size_t index) {
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [&] { return results_.contains(index); });
+    Result result = std::move(results_.extract(index).mapped());
+    lock.unlock();
+    if (result.error) std::rethrow_exception(result.error);
+    return std::move(result.outputs);
+  }
+
+ private:
+  struct Job {
+    std::size_t index;
+    Inputs inputs;
+  };
+  struct Result {
+    Outputs outputs;
+    std::exception_ptr error;
+  };
+
+  void loop(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (asked_.wait(lock, stop, [&] { return !jobs_.empty(); }) && !stop.stop_requested()) {
+      const Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      Result result;
+      try {
+        result.outputs = work_(job.index, job.inputs);
+      } catch (...) {
+        result.error = std::current_exception();
+      }
+      lock.lock();
+      results_.emplace(job.index, std::move(result));
+      finished_.notify_one();
+    }
+  }
+
+  Work work_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any asked_;
+  std::condition_variable finished_;
+  std::deque<Job> jobs_;
+  std::map<std::size_t, Result> results_;
+  std::vector<std::jthread> threads_;  // last: they end before the rest goes
+};
+
+class OnnxSession : public Session {
+ public:
+  OnnxSession(Ort::Session session, std::size_t workers, const std::vector<std::string>& outputs);
+
+  std::vector<Tensor> run(const Sample& sample) override {
+    return compute(checked(sample, "sample"), Ort::RunOptions(), "sample");
+  }
+
+  void run_all(const SampleReader& next, std::string_view what,
+               const std::function<void(std::size_t, std::vector<Tensor>)>& done) override;
+
+ private:
+  // The tensors in the order and with the element types of the model's inputs.
+  std::vector<Tensor> checked(const Sample& sample, const std::string& what) const;
+
+  // On any thread.
+  std::vector<Tensor> compute(const std::vector<Tensor>& inputs, const Ort::RunOptions& options,
+                              const std::string& what);
+
+  Ort::Session session_;
+  std::size_t workers_;  // samples at a time
+  std::vector<Port> inputs_;
+  std::vector<Port> outputs_;
+  std::vector<const char*> input_names_;
+  std::vector<const char*> output_names_;
+};
+
+OnnxSession::OnnxSession(Ort::Session session, std::size_t workers, const std::vector<std::string>& outputs)
+    : session_(std::move(session)), workers_(workers) {
+  const Ort::AllocatorWithDefaultOptions allocator;
+  for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
+    inputs_.push_back(
+        make_port("input", session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
+  }
+  std::map<std::string, std::size_t, std::less<>> positions;
+  for (std::size_t i = 0; i < session_.GetOutputCount(); ++i) {
+    positions.emplace(session_.GetOutputNameAllocated(i, allocator).get(), i);
+    if (outputs.empty()) {
+      outputs_.push_back(
+          make_port("output", session_.GetOutputNameAllocated(i, allocator).get(), session_.GetOutputTypeInfo(i)));
+    }
+  }
+  for (const std::string& name : outputs) {
+    const auto found = positions.find(name);
+    if (found == positions.end()) throw InvalidArgument(fmt::format("[compile] the model has no output '{}'", name));
+    outputs_.push_back(make_port("output", name, session_.GetOutputTypeInfo(found->second)));
+  }
+  for (const Port& port : inputs_) input_names_.push_back(port.name.c_str());
+  for (const Port& port : outputs_) output_names_.push_back(port.name.c_str());
+}
+
+std::vector<Tensor> OnnxSession::checked(const Sample& sample, const std::string& what) const {
+  if (sample.inputs.size() != inputs_.size()) {
+    throw InvalidArgument(fmt::format("[data] {} has {} inputs; the model needs {}: {}", what, sample.inputs.size(),
+                                      inputs_.size(), describe(inputs_)));
+  }
+  std::vector<Tensor> tensors(inputs_.size());
+  std::vector<bool> given(inputs_.size(), false);
+  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+    const auto& [name, tensor] = sample.inputs[i];
+    const auto port =
+        name.empty() ? inputs_.begin() + static_cast<std::ptrdiff_t>(i) : std::ranges::find(inputs_, name, &Port::name);
+    if (port == inputs_.end()) {
+      throw InvalidArgument(
+          fmt::format("[data] {}: the model has no input '{}'; it needs {}", what, name, describe(inputs_)));
+    }
+    const auto position = static_cast<std::size_t>(port - inputs_.begin());
+    if (given[position]) {
+      throw InvalidArgument(
+          fmt::format("[data] {}: input '{}' came twice; the model needs {}", what, name, describe(inputs_)));
+    }
+    given[position] = true;
+    const std::string label = name.empty() ? fmt::format("{}", position) : name;
+    if (!converts(tensor.type(), port->type)) {
+      throw InvalidArgument(fmt::format("[data] {}, input '{}': elements are {}; {} is needed", what, label,
+                                        name_of(tensor.type()), name_of(port->type)));
+    }
+    if (port->shape && !fits(tensor.shape(), *port->shape)) {
+      throw InvalidArgument(fmt::format("[data] {}, input '{}': shape {} came; {} is needed", what, label,
+                                        to_string(tensor.shape()), to_string(*port->shape)));
+    }
+    tensors[position] = tensor.cast(port->type);
+  }
+  return tensors;
+}
+
+std::vector<Tensor> OnnxSession::compute(const std::vector<Tensor>& inputs, const Ort::RunOptions& options,
+                                         const std::string& what) try {
+  const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  std::vector<Ort::Value> values;
+  for (const Tensor& tensor : inputs) {
+    // The runtime takes a pointer to mutable data but only reads inputs.
+    values.push_back(Ort::Value::CreateTensor(memory, const_cast<void*>(tensor.data()), tensor.bytes(),
+                                              tensor.shape().data(), tensor.shape().size(),
+                                              to_runtime_type(tensor.type())));
+  }
+  const std::vector<Ort::Value> results = session_.Run(options, input_names_.data(), values.data(), values.size(),
+                                                       output_names_.data(), output_names_.size());
+  std::vector<Tensor> outputs;
+  for (const Ort::Value& result : results) {
+    // A copy: where a model gives back an input or a constant, the runtime hands out its memory itself.
+    const auto info = result.GetTensorTypeAndShapeInfo();
+    const ElementType type = to_element_type(info.GetElementType());
+    const std::size_t size = info.GetElementCount() * size_of(type);
+    const auto bytes = std::make_shared_for_overwrite<std::byte[]>(size);
+    if (size != 0) std::memcpy(bytes.get(), result.GetTensorRawData(), size);
+    outputs.emplace_back(type, info.GetShape(), bytes);
+  }
+  return outputs;
+} catch (const Ort::Exception& error) {
+  throw QuantizationError(fmt::format("[run] {}: {}", what, error.what()));
+}
+
+void OnnxSession::run_all(const SampleReader& next, std::string_view what,
+                          const std::function<void(std::size_t, std::vector<Tensor>)>& done) {
+  const auto label = [&](std::size_t index) { return fmt::format("{} item {}", what, index); };
+  Ort::RunOptions options;
+  Workers workers(workers_, [&](std::size_t index, const std::vector<Tensor>& inputs) {
+    return compute(inputs, options, label(index));
+  });
+  const std::size_t limit = 2 * workers_;  // started and not handed over: while one is read, nobody waits for work
+  std::size_t started = 0;
+  std::size_t delivered = 0;
+  const auto deliver = [&] {
+    std::vector<Tensor> outputs = workers.take(delivered);
+    done(delivered++, std::move(outputs));
+  };
+  try {
+    while (const auto sample = next()) {
+      workers.start(started, checked(*sample, label(started)));
+      ++started;
+      while (workers.has(delivered) || started - delivered == limit) deliver();
+    }
+    while (delivered < started) deliver();
+  } catch (...) {
+    options.SetTerminate();  // what still runs is not worth waiting for
+    throw;
+  }
+}
+
+void use_device(Ort::SessionOptions& session_options, const std::string& device) {
+  constexpr std::string_view kSuffix = "ExecutionProvider";
+  std::vector<std::string> devices = Ort::GetAvailableProviders();
+  for (std::string& name : devices) {
+    if (name.ends_with(kSuffix)) name.resize(name.size() - kSuffix.size());
+  }
+  std::ranges::sort(devices);
+  if (std::ranges::find(devices, device) == devices.end()) {
+    throw InvalidArgument(
+        fmt::format("[compile] this ONNX Runtime has no device '{}'; it has {}", device, fmt::join(devices, ", ")));
+  }
+  if (device == "CPU") return;  // always there, and last
+  if (device == "CUDA") {
+    OrtCUDAProviderOptionsV2* cuda = nullptr;
+    Ort::ThrowOnError(Ort::GetApi().CreateCUDAProviderOptions(&cuda));
+    const std::unique_ptr<OrtCUDAProviderOptionsV2, void (*)(OrtCUDAProviderOptionsV2*)> owner(
+        cuda, Ort::GetApi().ReleaseCUDAProviderOptions);
+    session_options.AppendExecutionProvider_CUDA_V2(*cuda);
+  } else {
+    session_options.AppendExecutionProvider(fmt::format("{}{}", device, kSuffix));
+  }
+}
+
+// `open` makes the runtime's session from its options.
+std::unique_ptr<Session> compile(const CompileOptions& options, const std::vector<std::string>& outputs,
+                                 const std::function<Ort::Session(Ort::Env&, Ort::SessionOptions&)>& open) {
+  if (options.precision != "f32" && !options.precision.empty()) {
+    throw InvalidArgument(fmt::format(
+        "[compile] precision '{}': ONNX Runtime computes in the types of the model; 'f32' is needed, or nothing",
+        options.precision));
+  }
+  Ort::Env& environment = runtime();
+  try {
+    Ort::SessionOptions session_options;
+    session_options.SetIntraOpNumThreads(options.throughput ? 1 : 0);  // 0: one per core
+    session_options.SetDeterministicCompute(true);
+    use_device(session_options, options.device);
+    const std::size_t workers = options.throughput ? std::max(1U, std::thread::hardware_concurrency()) : 1;
+    return std::make_unique<OnnxSession>(open(environment, session_options), workers, outputs);
+  } catch (const Ort::Exception& error) {
+    const std::string message = fmt::format("[compile] device '{}': {}", options.device, error.what());
+    if (error.GetOrtErrorCode() == ORT_NO_SUCHFILE) throw IoError(message, false);
+    throw QuantizationError(message);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Session> make_session(std::span<const std::byte> model, const std::filesystem::path& folder,
+                                      const CompileOptions& options, const std::vector<std::string>& outputs) {
+  return compile(options, outputs, [&](Ort::Env& environment, Ort::SessionOptions& session_options) {
+    if (!folder.empty()) {
+      session_options.AddConfigEntry(kOrtSessionOptionsModelExternalInitializersFileFolderPath, folder.c_str());
+    }
+    return Ort::Session(environment, model.data(), model.size(), session_options);
+  });
+}
+
+std::unique_ptr<Session> make_session(const std::filesystem::path& file, const CompileOptions& options,
+                                      const std::vector<std::string>& outputs) {
+  return compile(options, outputs, [&](Ort::Env& environment, Ort::SessionOptions& session_options) {
+    return Ort::Session(environment, file.c_str(), session_options);
+  });
+}
+
+}  // namespace tightrope::onnx
