@@ -21,6 +21,7 @@ ALLOWED = {
     "accuracy": {"base", "graph"},
     "pipeline": {"base", "graph", "placement", "statistics", "ranges", "correction", "accuracy"},
     "openvino": {"base", "kernels"},
+    "onnx": {"base", "kernels"},
 }
 FRAMEWORK_LAYERS = {"openvino"}
 

@@ -120,6 +120,7 @@ enum class Vocabulary : std::uint8_t { kOpenVino, kOnnx };
 class Graph {
  public:
   Vocabulary vocabulary = Vocabulary::kOpenVino;
+  bool per_channel = true;  // false: the format of the model has one scale per tensor only
 
   // Builders append; ids are indices in the order of calls, producers before consumers.
   NodeId add_node(Node node);
