@@ -22,6 +22,7 @@ inline std::shared_ptr<py::object> keep(py::object object) {
 void bind_errors(py::module_& module);
 void bind_log(py::module_& module);
 void bind_model(py::module_& module);
+void bind_onnx(py::module_& module);
 void bind_plan(py::module_& module);
 void bind_quantize(py::module_& module);
 

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, module) {
   bind_log(module);
   bind_plan(module);
   bind_model(module);
+  bind_onnx(module);
   bind_quantize(module);
   module.def(
       "run_command_line",
