@@ -41,3 +41,24 @@ endif()
 add_library(tightrope_onnxruntime_headers INTERFACE)
 target_include_directories(tightrope_onnxruntime_headers SYSTEM INTERFACE ${ONNXRUNTIME_INCLUDE_DIR})
 target_compile_definitions(tightrope_onnxruntime_headers INTERFACE ORT_API_MANUAL_INIT)
+# The messages of ONNX files, made from the schema in the Python package. Their package is renamed: other libraries in the
+# process bring the same messages under the original name.
+execute_process(COMMAND ${Python_EXECUTABLE} -c
+    "import importlib.util as u, os; print(os.path.dirname(u.find_spec('onnx').origin))"
+  OUTPUT_VARIABLE onnx_package OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE missing)
+if(missing)
+  message(FATAL_ERROR "The Python package 'onnx' of ${Python_EXECUTABLE} was not found; it holds the schema of ONNX files")
+endif()
+find_package(Protobuf REQUIRED)
+set(onnx_messages ${PROJECT_BINARY_DIR}/onnx_messages)
+set(TIGHTROPE_ONNX_MESSAGES ${onnx_messages}/onnx_ml.pb.cc)
+file(READ ${onnx_package}/onnx-ml.proto schema)
+string(REPLACE "\npackage onnx;" "\npackage tightrope_onnx;" schema "${schema}")
+file(CONFIGURE OUTPUT ${onnx_messages}/onnx_ml.proto CONTENT "${schema}" @ONLY)
+add_custom_command(OUTPUT ${onnx_messages}/onnx_ml.pb.cc ${onnx_messages}/onnx_ml.pb.h
+  COMMAND protobuf::protoc --cpp_out=${onnx_messages} -I${onnx_messages} ${onnx_messages}/onnx_ml.proto
+  DEPENDS ${onnx_messages}/onnx_ml.proto VERBATIM)
+
+add_library(tightrope_onnx_headers INTERFACE)
+target_include_directories(tightrope_onnx_headers SYSTEM INTERFACE ${onnx_messages})
+target_link_libraries(tightrope_onnx_headers INTERFACE protobuf::libprotobuf-lite)

@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/tightrope DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT cpp)
-install(TARGETS tightrope_core tightrope_openvino tightrope EXPORT tightrope-targets
+install(TARGETS tightrope_core tightrope_openvino tightrope_onnx tightrope EXPORT tightrope-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT cpp)
 install(EXPORT tightrope-targets NAMESPACE tightrope:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tightrope COMPONENT cpp)
 configure_package_config_file(cmake/tightrope-config.cmake.in ${PROJECT_BINARY_DIR}/tightrope-config.cmake

@@ -52,6 +52,9 @@ class Tensor {
   // A view of `count` entries along axis 0 from `first` on; shares the bytes.
   Tensor slice(std::int64_t first, std::int64_t count) const;
 
+  // The same elements in another shape; shares the bytes. Throws InvalidArgument where it holds more or fewer.
+  Tensor reshape(Shape shape) const;
+
   ElementType type() const { return type_; }
   const Shape& shape() const { return shape_; }
   std::size_t size() const { return count_; }  // elements

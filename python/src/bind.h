@@ -23,6 +23,7 @@ void bind_errors(py::module_& module);
 void bind_log(py::module_& module);
 void bind_model(py::module_& module);
 void bind_onnxruntime(py::module_& module);
+void bind_onnx(py::module_& module);
 void bind_plan(py::module_& module);
 void bind_quantize(py::module_& module);
 

@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, module) {
   bind_plan(module);
   bind_model(module);
   bind_onnxruntime(module);
+  bind_onnx(module);
   bind_quantize(module);
   module.def(
       "run_command_line",

@@ -153,6 +153,14 @@ Tensor Tensor::slice(std::int64_t first, std::int64_t count) const {
   return Tensor(type_, std::move(shape), std::shared_ptr<const void>(data_, start));
 }
 
+Tensor Tensor::reshape(Shape shape) const {
+  if (element_count(shape) != count_) {
+    throw InvalidArgument(fmt::format("tensor: {} elements of shape {} don't fit shape {}", count_, to_string(shape_),
+                                      to_string(shape)));
+  }
+  return Tensor(type_, std::move(shape), data_);
+}
+
 template <typename T>
 std::span<const T> Tensor::as() const {
   if (element_type_of<T>() != type_) {

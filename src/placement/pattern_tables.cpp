@@ -81,13 +81,12 @@ constexpr PatternRow kIgnoredInOpenVino[] = {
 }  // namespace
 
 std::span<const PatternRow> fused_patterns(Vocabulary vocabulary) {
-  return vocabulary == Vocabulary::kOpenVino ? std::span<const PatternRow>(kFusedInOpenVino)
-                                             : std::span<const PatternRow>();
+  return vocabulary == Vocabulary::kOpenVino ? std::span<const PatternRow>(kFusedInOpenVino) : fused_patterns_of_onnx();
 }
 
 std::span<const PatternRow> ignored_patterns(Vocabulary vocabulary) {
   return vocabulary == Vocabulary::kOpenVino ? std::span<const PatternRow>(kIgnoredInOpenVino)
-                                             : std::span<const PatternRow>();
+                                             : ignored_patterns_of_onnx();
 }
 
 }  // namespace tightrope

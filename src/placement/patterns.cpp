@@ -16,8 +16,9 @@ namespace tightrope {
 namespace {
 
 struct Member {
-  std::vector<int> types;  // indices of type names; empty: any
+  std::vector<int> types;  // indices of type names
   std::uint32_t roles = 0;
+  bool any = false;
   bool counts = true;    // becomes part of the match
   bool context = false;  // "*": exempt from everything
 };
@@ -101,7 +102,8 @@ class PatternParser {
       word.remove_prefix(1);
     }
     if (word == "*") member.context = true, member.counts = false;
-    while (!word.empty() && !member.context) add_alternative(take_until(word, "|"), member);
+    if (word == "?") member.any = true;
+    while (!word.empty() && !member.context && !member.any) add_alternative(take_until(word, "|"), member);
     pattern_.members.push_back(std::move(member));
     return index;
   }
@@ -154,7 +156,7 @@ class Matcher {
     if (!in_flow(id)) return false;
     if (member.context) return true;
     if (member.counts && taken_[static_cast<std::size_t>(id)]) return false;
-    return (graph_.node(id).roles & member.roles) != 0 ||
+    return member.any || (graph_.node(id).roles & member.roles) != 0 ||
            std::ranges::find(member.types, types_[static_cast<std::size_t>(id)]) != member.types.end();
   }
 

@@ -20,6 +20,7 @@ inline constexpr std::uint8_t kEverywhere = kOnCpu | kOnCpuSpr | kOnGpu | kOnNpu
 // `structure` lists chains, separated by ";". In a chain, "A > B" means that B reads A once, "A => B" twice. A word is
 //   Add|Multiply    an operation of one of these types
 //   LINEAR ...      ... or of a class: LINEAR, ACTIVATION, ARITHMETIC, ELEMENTWISE
+//   ?               any operation
 //   *               any operation, which does not become part of the match
 //   -Add            an operation that must be there, but does not become part of the match
 //   a:Add           an operation that later chains call "a"
@@ -33,6 +34,8 @@ struct PatternRow {
 
 std::span<const PatternRow> fused_patterns(Vocabulary vocabulary);
 std::span<const PatternRow> ignored_patterns(Vocabulary vocabulary);
+std::span<const PatternRow> fused_patterns_of_onnx();
+std::span<const PatternRow> ignored_patterns_of_onnx();
 
 struct PatternMatch {
   std::string_view name;

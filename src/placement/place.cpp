@@ -154,11 +154,30 @@ Plan plan_of(const Setting& setting, const std::vector<Site>& sites, std::vector
   return plan;
 }
 
+// The options as far as the format of the model can follow them.
+QuantizeOptions feasible(const Graph& graph, QuantizeOptions options) {
+  if (graph.vocabulary == Vocabulary::kOnnx && options.target_device == TargetDevice::kCpuSpr) {
+    throw Unsupported(
+        "[placement] target_device is CPU_SPR, which is for OpenVINO models; ANY or CPU is needed for ONNX");
+  }
+  if (graph.per_channel) return options;
+  if (options.weights.per_channel == true || options.activations.per_channel == true) {
+    throw InvalidArgument(
+        "[placement] per_channel=True was asked for, but the format of this model has one scale per tensor only; a "
+        "model "
+        "of operator set 13 or newer is needed");
+  }
+  options.weights.per_channel = false;
+  options.activations.per_channel = false;
+  return options;
+}
+
 // The whole story; `explain` looks at what it came to.
 template <typename Explain>
-Plan place_with(const Graph& graph, const QuantizeOptions& options, const Explain& explain) {
-  check(options);
+Plan place_with(const Graph& graph, const QuantizeOptions& asked, const Explain& explain) {
+  check(asked);
   refuse_quantized(graph);
+  const QuantizeOptions options = feasible(graph, asked);
   const Setting setting = prepare(graph, options);
   Seeds seeds = setting.is_reference() ? reference_seeds(setting) : lean_seeds(setting);
   std::vector<FusedAddition> fused_additions = std::move(seeds.fused_additions);

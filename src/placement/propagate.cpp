@@ -127,8 +127,12 @@ void Propagation::mark_what_computes_below() {
 std::vector<Use> Propagation::uses_of(ValueId value) const {
   std::vector<Use> uses;
   if (value == kNone) return uses;
+  const NodeId producer = setting_.fused_into(graph_.value(value).producer);
   for (const Use& use : graph_.value(value).uses) {
-    if (setting_.in_flow(use.node)) uses.push_back(use);
+    // Fused operations take what comes from outside at the first of them, wherever else it is read inside.
+    const NodeId first = setting_.fused_into(use.node);
+    const bool inside = first != kNone && first != use.node && first != producer;
+    if (setting_.in_flow(use.node) && !inside) uses.push_back(use);
   }
   return uses;
 }

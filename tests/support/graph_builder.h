@@ -6,14 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "onnx/op_table.h"
 #include "openvino/op_table.h"
 #include "tightrope/graph.h"
 
 namespace tightrope::test {
 
-// An operation with the facts of OpenVINO's table, but for its ports.
-inline Node node_of(const std::string& name, const std::string& type, OpKind kind = OpKind::kOther) {
-  const openvino::OpRow row = openvino::find_row(type);
+template <typename Row>
+Node facts_of(const Row& row, const std::string& name, const std::string& type, OpKind kind) {
   Node node;
   node.name = name;
   node.type = type;
@@ -22,6 +22,13 @@ inline Node node_of(const std::string& name, const std::string& type, OpKind kin
   node.device_op = kind == OpKind::kDepthwiseConvolution ? DeviceOp::kDepthwiseConvolution : row.device_op;
   node.roles = row.roles;
   return node;
+}
+
+// An operation with the facts of its framework's table, but for its ports.
+inline Node node_of(const std::string& name, const std::string& type, OpKind kind = OpKind::kOther,
+                    Vocabulary vocabulary = Vocabulary::kOpenVino) {
+  const auto from = [&](const auto& row) { return facts_of(row, name, type, kind); };
+  return vocabulary == Vocabulary::kOnnx ? from(onnx::find_row(type)) : from(openvino::find_row(type));
 }
 
 // Adds one operation per call and returns its first output. Values are f32 [1,4,8,8] unless told otherwise.
@@ -38,6 +45,7 @@ class GraphBuilder {
   // With a constant weight called "<name>/w".
   ValueId conv(const std::string& name, ValueId x, OpKind kind = OpKind::kConvolution) {
     const bool grouped = kind == OpKind::kDepthwiseConvolution || kind == OpKind::kGroupConvolution;
+    if (graph.vocabulary == Vocabulary::kOnnx) return weighted(name, "Conv", kind, x, {0});
     return weighted(name, grouped ? "GroupConvolution" : "Convolution", kind, x,
                     grouped ? std::vector{0, 1} : std::vector{0});
   }
@@ -110,7 +118,7 @@ class GraphBuilder {
 
   ValueId add(const std::string& name, const std::string& type, OpKind kind, const std::vector<ValueId>& inputs,
               Trait trait = Trait::kOpaque, ElementType result = ElementType::kF32, Shape shape = kImage) {
-    Node node = node_of(name, type, kind);
+    Node node = node_of(name, type, kind, graph.vocabulary);
     if (trait != Trait::kOpaque) node.trait = trait;
     return insert(std::move(node), inputs, result, std::move(shape));
   }
@@ -128,7 +136,7 @@ class GraphBuilder {
   }
 
   ValueId weighted(const std::string& name, const std::string& type, OpKind kind, ValueId x, std::vector<int> axes) {
-    Node node = node_of(name, type, kind);
+    Node node = node_of(name, type, kind, graph.vocabulary);
     node.weights = {{1, std::move(axes)}};
     return insert(std::move(node), {x, constant(name + "/w")});
   }

@@ -24,7 +24,8 @@ using testing::IsEmpty;
 // parameter, missing second operands a constant.
 class Written {
  public:
-  explicit Written(std::string_view structure) {
+  explicit Written(std::string_view structure, Vocabulary vocabulary = Vocabulary::kOpenVino) {
+    net.graph.vocabulary = vocabulary;
     std::string_view rest = structure;
     while (!rest.empty()) read_chain(take(rest, ';'));
     std::map<std::string, ValueId> values;
@@ -72,13 +73,12 @@ class Written {
     }
     const bool counts = word[0] != '-' && word != "*";
     if (word[0] == '-') word = word.substr(1);
-    static const std::map<std::string, std::string> kExamples = {{"LINEAR", "Convolution"},
-                                                                 {"ACTIVATION", "Sigmoid"},
-                                                                 {"ARITHMETIC", "Subtract"},
-                                                                 {"ELEMENTWISE", "Maximum"},
-                                                                 {"*", "Tanh"}};
+    const bool onnx = net.graph.vocabulary == Vocabulary::kOnnx;
+    const std::map<std::string, std::string> examples = {
+        {"LINEAR", onnx ? "Conv" : "Convolution"}, {"ACTIVATION", "Elu"}, {"ARITHMETIC", onnx ? "Sub" : "Subtract"},
+        {"ELEMENTWISE", onnx ? "Max" : "Maximum"}, {"?", "Tanh"},         {"*", "Tanh"}};
     const std::string first = word.substr(0, word.find('|'));
-    types_[name] = kExamples.contains(first) ? kExamples.at(first) : first;
+    types_[name] = examples.contains(first) ? examples.at(first) : first;
     names_.push_back(name);
     if (counts) members.push_back(name);
     return name;
@@ -105,10 +105,12 @@ class Written {
       for (const std::string& input : found->second) inputs.push_back(values.at(input));
     }
     if (inputs.empty()) inputs.push_back(net.input(name + "/x"));
-    const OpKind kind = openvino::find_row(type).kind;
+    const Node row = test::node_of(name, type, OpKind::kOther, net.graph.vocabulary);
+    const OpKind kind = type == "Result"                          ? OpKind::kResult
+                        : type == "Conv" || type == "Convolution" ? OpKind::kConvolution
+                                                                  : OpKind::kOther;
     if (kind == OpKind::kConvolution) return net.conv(name, inputs[0]);
-    if (inputs.size() == 1 && (openvino::find_row(type).roles & kIsElementwise))
-      inputs.push_back(net.constant(name + "/c"));
+    if (inputs.size() == 1 && (row.roles & kIsElementwise)) inputs.push_back(net.constant(name + "/c"));
     return net.add(name, type, kind, inputs);
   }
 
@@ -127,26 +129,31 @@ std::vector<PatternMatch> find(const GraphBuilder& net, std::span<const PatternR
   return find_patterns(net.graph, data_flow(net.graph), rows, closed);
 }
 
-class EveryRow : public testing::TestWithParam<PatternRow> {};
-
-// The graph of a row is found by the row itself.
-TEST_P(EveryRow, FindsTheGraphThatItDescribes) {
-  const PatternRow row = GetParam();
-  const Written written(row.structure);
+void expect_found(const PatternRow& row, Vocabulary vocabulary) {
+  const Written written(row.structure, vocabulary);
   const auto found = find(written.net, std::span(&row, 1));
   ASSERT_EQ(found.size(), 1U) << row.structure;
   EXPECT_EQ(found[0].name, row.name);
   EXPECT_EQ(names_of(found[0], written.net.graph), written.members);
 }
 
-std::vector<PatternRow> all_rows() {
+class EveryRow : public testing::TestWithParam<PatternRow> {};
+class EveryOnnxRow : public EveryRow {};
+
+// The graph of a row is found by the row itself.
+TEST_P(EveryRow, FindsTheGraphThatItDescribes) { expect_found(GetParam(), Vocabulary::kOpenVino); }
+TEST_P(EveryOnnxRow, FindsTheGraphThatItDescribes) { expect_found(GetParam(), Vocabulary::kOnnx); }
+
+std::vector<PatternRow> all_rows(Vocabulary vocabulary) {
   std::vector<PatternRow> rows;
-  for (const auto table : {fused_patterns(Vocabulary::kOpenVino), ignored_patterns(Vocabulary::kOpenVino)})
+  for (const auto table : {fused_patterns(vocabulary), ignored_patterns(vocabulary)})
     rows.insert(rows.end(), table.begin(), table.end());
   return rows;
 }
 
-INSTANTIATE_TEST_SUITE_P(OpenVino, EveryRow, testing::ValuesIn(all_rows()),
+INSTANTIATE_TEST_SUITE_P(OpenVino, EveryRow, testing::ValuesIn(all_rows(Vocabulary::kOpenVino)),
+                         [](const auto& row) { return fmt::format("{}_{}", row.index, row.param.name); });
+INSTANTIATE_TEST_SUITE_P(Onnx, EveryOnnxRow, testing::ValuesIn(all_rows(Vocabulary::kOnnx)),
                          [](const auto& row) { return fmt::format("{}_{}", row.index, row.param.name); });
 
 constexpr PatternRow kConvRelu[] = {{"conv_relu", "Convolution > Relu"}};

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stages of an ONNX model, each a function over its messages.
+#pragma once
+
+#include <onnx_ml.pb.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <unordered_map>
+
+#include "tightrope/graph.h"
+#include "tightrope/tensor.h"
+
+namespace tightrope::onnx {
+
+namespace proto = tightrope_onnx;
+
+// Versions of the operator set of the default domain.
+inline constexpr std::int64_t kOldestOpset = 7;
+inline constexpr std::int64_t kPerChannelOpset = 13;  // the first with one scale per channel
+inline constexpr std::int64_t kNewestOpset = 28;
+
+// The messages of a model without the elements of its constants: these lie beside them, and copies share them.
+struct Network {
+  proto::ModelProto model;
+
+  // By the name of the value: initializers and Constant nodes of the main graph. Strings and elements of less than a
+  // byte are not among them; their messages are whole.
+  std::unordered_map<std::string, Tensor> constants;
+};
+
+// Reads a file; tensors in files beside it are mapped, not read. Throws IoError for what can't be read or is no model,
+// Unsupported for operator sets out of range.
+Network read_network(const std::filesystem::path& path);
+
+// The same from memory. `folder` is where files with tensors lie; empty: there are none.
+// Throws InvalidArgument in place of IoError.
+Network parse_network(std::span<const char> bytes, const std::filesystem::path& folder = {});
+
+// Rewrites a copy of a user's model into the base: every node named, names unique, constants plain initializers that
+// nobody can override, chains of operations that only rearrange constants folded, casts to the same type left out, the
+// operator set at 13 or above. The function stays the same. Where an operator can't be carried over, the operator set
+// stays, and a warning says which. Throws InvalidArgument for a graph that is none: cycles, values that nobody gives.
+void normalize(Network& network);
+
+// Producers before consumers: inputs, constants, operations, outputs. Node::rank follows the order in the file.
+// Operations with bodies read, beyond their own inputs, the values that the bodies take from outside.
+Graph read_graph(const Network& base);
+
+// The model in one piece. Throws Unsupported where it is larger than the format allows (2 GB).
+std::string to_bytes(const Network& network);
+
+// Of the default domain; 0 where the model imports none.
+std::int64_t opset_of(const proto::ModelProto& model);
+
+}  // namespace tightrope::onnx

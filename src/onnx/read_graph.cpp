@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unordered_set>
+
+#include "onnx/facts.h"
+#include "onnx/messages.h"
+#include "onnx/op_table.h"
+#include "onnx/tensors.h"
+
+namespace tightrope::onnx {
+namespace {
+
+const Tensor* float_constant(const Network& network, const std::string& name) {
+  const auto found = network.constants.find(name);
+  return found != network.constants.end() && is_float(found->second.type()) ? &found->second : nullptr;
+}
+
+// The axis of the operand that is not summed over; a vector has none. With further axes, which stand for separate
+// products, only this one keeps a scale of its own: the format has one axis for scales.
+std::optional<int> kept_axis(const proto::NodeProto& node, int port, std::size_t rank) {
+  if (rank < 2) return std::nullopt;
+  const bool transposed = int_attribute(node, port == 0 ? "transA" : "transB", 0) != 0;  // attributes of Gemm
+  const bool is_last = (port == 1) != transposed;
+  return static_cast<int>(rank) - (is_last ? 1 : 2);
+}
+
+std::vector<WeightPort> weights_of(const Network& network, const proto::NodeProto& node, const OpRow& row) {
+  std::vector<WeightPort> weights;
+  for (int port = std::max(row.weight_ports[0], 0); port <= row.weight_ports[1]; ++port) {
+    const Tensor* tensor = float_constant(network, input_of(node, port));
+    if (tensor == nullptr) continue;
+    const std::size_t rank = tensor->shape().size();
+    auto axis = std::optional(row.weight_axis);
+    if (row.weight_axis == kNone) axis = kept_axis(node, port, rank);
+    if (axis && static_cast<std::size_t>(*axis) >= rank) continue;  // no weight that the operator could take
+    weights.push_back({port, axis ? std::vector{*axis} : std::vector<int>()});
+  }
+  return weights;
+}
+
+// Inputs that carry elements to the outputs of an operation that moves them.
+std::vector<int> data_ports_of(const proto::NodeProto& node, Trait trait) {
+  std::vector<int> ports;
+  const bool scatters = node.op_type().starts_with("Scatter");
+  for (int port = 0; port < node.input_size(); ++port) {
+    if (trait != Trait::kMovesData || port == 0 || (scatters && port == 2)) ports.push_back(port);
+  }
+  return ports;
+}
+
+// A group convolution is depthwise where every input channel is a group of its own.
+void describe_groups(const proto::NodeProto& source, const Facts& facts, Node& node) {
+  const std::int64_t group = int_attribute(source, "group", 1);
+  if (group == 1) return;
+  if (node.kind == OpKind::kTransposedConvolution) {
+    node.kind = OpKind::kGroupTransposedConvolution;
+    return;
+  }
+  node.kind = OpKind::kGroupConvolution;
+  const auto weight = facts.find(input_of(source, 1));
+  if (weight == facts.end() || !weight->second.known_rank || weight->second.shape.size() < 2 || group < 1) return;
+  const Shape& shape = weight->second.shape;
+  if (shape[1] != 1 || shape[0] < 1 || shape[0] % group != 0) return;
+  node.kind = OpKind::kDepthwiseConvolution;
+  node.device_op = DeviceOp::kDepthwiseConvolution;
+}
+
+Node describe(const Network& network, const proto::NodeProto& source, const Facts& facts) {
+  const OpRow row = is_standard(source, network.model) ? find_row(source.op_type()) : OpRow{source.op_type()};
+  Node node;
+  node.name = source.name();
+  node.type = source.op_type();
+  node.kind = row.kind;
+  node.trait = row.trait;
+  node.device_op = row.device_op;
+  node.roles = row.roles;
+  node.channel_axis = row.channel_axis;
+  node.weights = weights_of(network, source, row);
+  node.data_ports = data_ports_of(source, row.trait);
+  if (row.kind == OpKind::kConvolution || row.kind == OpKind::kTransposedConvolution) {
+    describe_groups(source, facts, node);
+  } else if (row.kind == OpKind::kAdd &&
+             (input_of(source, 0).empty() || input_of(source, 1).empty() || source.input_size() != 2)) {
+    node.kind = OpKind::kOther;  // a sum of one, or of many
+  } else if (row.kind == OpKind::kAttention) {
+    node.quantized_ports = {0, 1};  // queries and keys
+  } else if (row.type == "Gather" && float_constant(network, input_of(source, 0)) != nullptr) {
+    node.kind = OpKind::kEmbedding;
+    node.trait = Trait::kLooksUp;
+    node.device_op = DeviceOp::kEmbedding;
+    node.weights = {{0, {0}}};
+  }
+  return node;
+}
+
+class GraphReader {
+ public:
+  explicit GraphReader(const Network& base)
+      : base_(base), messages_(base.model.graph()), order_(sorted_nodes(messages_)), facts_(infer_facts(base, order_)) {
+    graph_.vocabulary = Vocabulary::kOnnx;
+    graph_.per_channel = opset_of(base.model) >= kPerChannelOpset;
+    for (const auto& node : messages_.node()) names_.insert(node.name());
+  }
+
+  Graph read() {
+    // NNCF counts the nodes first, in their order in the file, then inputs, then outputs.
+    std::int32_t rank = messages_.node_size();
+    for (const auto& input : messages_.input()) add_source(input.name(), "Parameter", OpKind::kParameter, rank++);
+    const std::int32_t first_result = rank;
+    rank += messages_.output_size();
+    for (const auto& constant : messages_.initializer())
+      add_source(constant.name(), "Constant", OpKind::kConstant, rank++);
+    for (const auto& constant : messages_.sparse_initializer())
+      add_source(constant.values().name(), "Constant", OpKind::kConstant, rank++);
+    for (const int index : order_) add_operation(messages_.node(index), index);
+    rank = first_result;
+    for (const auto& output : messages_.output()) add_result(output.name(), rank++);
+    return std::move(graph_);
+  }
+
+ private:
+  std::string unique(std::string name) {
+    const std::string wanted = name;
+    for (int suffix = 1; !names_.insert(name).second; ++suffix) name = fmt::format("{}_{}", wanted, suffix);
+    return name;
+  }
+
+  void add_value(const std::string& name, NodeId producer, int port) {
+    Value value;
+    value.name = name;
+    const auto found = facts_.find(name);
+    const ValueFacts facts = found == facts_.end() ? ValueFacts() : found->second;
+    value.type = facts.type;
+    value.shape = facts.shape;
+    value.known_rank = facts.known_rank;
+    value.producer = producer;
+    value.port = port;
+    values_.emplace(name, graph_.add_value(std::move(value)));
+  }
+
+  // An input or an initializer, which the file keeps apart from the nodes.
+  void add_source(const std::string& name, std::string_view type, OpKind kind, std::int32_t rank) {
+    Node node;
+    node.name = unique(name);
+    node.type = type;
+    node.kind = kind;
+    node.rank = rank;
+    add_value(name, graph_.add_node(std::move(node)), 0);
+  }
+
+  void add_operation(const proto::NodeProto& source, int index) {
+    Node node = describe(base_, source, facts_);
+    node.rank = index;
+    const NodeId id = graph_.add_node(std::move(node));
+    int port = 0;
+    const auto read = [&](const std::string& name) {
+      if (!name.empty()) graph_.connect(values_.at(name), id, port);
+      ++port;
+    };
+    for (const auto& input : source.input()) read(input);
+    for (const auto& input : captured_by(source)) read(input);
+    for (int output = 0; output < source.output_size(); ++output) {
+      if (!source.output(output).empty()) add_value(source.output(output), id, output);
+    }
+  }
+
+  void add_result(const std::string& name, std::int32_t rank) {
+    Node node;
+    node.name = unique(name + "/result");
+    node.type = "Result";
+    node.kind = OpKind::kResult;
+    node.rank = rank;
+    const NodeId id = graph_.add_node(std::move(node));
+    graph_.connect(values_.at(name), id, 0);
+  }
+
+  const Network& base_;
+  const proto::GraphProto& messages_;
+  std::vector<int> order_;
+  Facts facts_;
+  Graph graph_;
+  std::unordered_set<std::string> names_;
+  std::unordered_map<std::string, ValueId> values_;
+};
+
+}  // namespace
+
+Graph read_graph(const Network& base) { return GraphReader(base).read(); }
+
+}  // namespace tightrope::onnx

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tensors of ONNX files.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "onnx/onnx_model.h"
+
+namespace tightrope::onnx {
+
+// kOther for strings, complex numbers and elements of less than a byte.
+ElementType to_element_type(int data_type);
+int to_data_type(ElementType type);
+
+// Files with tensors that lie beside a model, each mapped once.
+class TensorFiles {
+ public:
+  // An empty folder has no files.
+  explicit TensorFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  struct Mapped {
+    std::shared_ptr<const char> bytes;
+    std::size_t size = 0;
+  };
+
+  // Throws InvalidArgument where the path leaves the folder, leads over a link or to no file.
+  const Mapped& open(const std::string& location);
+
+ private:
+  std::filesystem::path folder_;
+  std::map<std::string, Mapped> files_;
+};
+
+// Moves the elements out of a message; type, extents and name stay. Nothing for types that are kOther, whose message
+// stays whole. Throws InvalidArgument where the elements don't fit the extents.
+std::optional<Tensor> take_tensor(proto::TensorProto& message, TensorFiles& files);
+
+// Adds an initializer to the main graph.
+void add_constant(Network& network, const std::string& name, Tensor tensor);
+
+// The elements as integers, nothing where the value is no constant of integers.
+std::optional<std::vector<std::int64_t>> constant_ints(const Network& network, const std::string& name);
+
+}  // namespace tightrope::onnx
