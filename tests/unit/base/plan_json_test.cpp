@@ -131,7 +131,7 @@ TEST(PlanJson, RefusesValuesThatMakeNoPlan) {
 
 TEST(PlanJson, RefusesOtherDocumentsAndVersions) {
   const std::string json = to_json(example());
-  expect_refusal(replaced(json, "\"version\": 2", "\"version\": 2"), {"version", "found 2", "reads 1"});
+  expect_refusal(replaced(json, "\"version\": 2", "\"version\": 1"), {"version", "found 1", "reads 2"});
   expect_refusal(replaced(json, "tightrope plan", "tightrope report"), {"format", "tightrope report"});
   expect_refusal("{}", {"format", "missing"});
   expect_refusal("[]", {"[plan]", "array"});
