@@ -73,6 +73,7 @@ enum Role : std::uint32_t {
   kIsElementwise = 1U << 3,  // of two operands
   kIsFragile = 1U << 4,      // in floating point where the model is said to be a transformer
   kIsSelector = 1U << 5,     // a mark of post-processing: selection by score
+  kIsAverage = 1U << 6,      // a mean over positions
 };
 
 // A constant operand that is stored in 8 bits together with its operation.

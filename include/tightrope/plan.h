@@ -54,18 +54,19 @@ struct BiasShift {
   bool operator==(const BiasShift&) const = default;
 };
 
-// An addition of two activations that becomes part of a convolution: its quantizer pays only with that one in 8 bits.
-struct FusedAddition {
-  std::string addition;
+// An operation that gains from 8 bits only with a convolution in front that does: an addition of two activations that
+// becomes part of it, or an average of what it gives.
+struct Follower {
+  std::string operation;
   std::string convolution;
 
-  bool operator==(const FusedAddition&) const = default;
+  bool operator==(const Follower&) const = default;
 };
 
 struct Plan {
   std::vector<Quantizer> quantizers;
   std::vector<BiasShift> bias_shifts;
-  std::vector<FusedAddition> fused_additions;
+  std::vector<Follower> followers;
 
   bool empty() const { return quantizers.empty() && bias_shifts.empty(); }
   bool operator==(const Plan&) const = default;

@@ -75,21 +75,21 @@ Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<
   for (const BiasShift& shift : plan.bias_shifts) {
     if (!floating.contains(shift.node)) rest.bias_shifts.push_back(shift);
   }
-  rest.fused_additions = plan.fused_additions;
+  rest.followers = plan.followers;
   return rest;
 }
 
 Plan without_orphans(Plan plan) {
   const std::vector<std::string> quantized = quantized_operations(plan);
   std::set<std::string_view> orphans;
-  for (const FusedAddition& fused : plan.fused_additions) {
-    if (!std::ranges::binary_search(quantized, fused.convolution)) orphans.insert(fused.addition);
+  for (const Follower& follower : plan.followers) {
+    if (!std::ranges::binary_search(quantized, follower.convolution)) orphans.insert(follower.operation);
   }
   std::erase_if(plan.quantizers, [&](Quantizer& quantizer) {
     return std::erase_if(quantizer.operations, [&](const std::string& name) { return orphans.contains(name); }) > 0 &&
            quantizer.operations.empty();
   });
-  std::erase_if(plan.fused_additions, [&](const FusedAddition& fused) { return orphans.contains(fused.addition); });
+  std::erase_if(plan.followers, [&](const Follower& follower) { return orphans.contains(follower.operation); });
   return plan;
 }
 

@@ -12,7 +12,7 @@ namespace tightrope {
 namespace {
 
 constexpr std::string_view kDocument = "plan";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 constexpr std::array<std::string_view, 3> kKinds = {"output", "input", "weight"};  // in the order of SiteKind
 constexpr std::array<std::string_view, 2> kModes = {"symmetric", "asymmetric"};    // in the order of Mode
@@ -104,9 +104,9 @@ std::string to_json(const Plan& plan) {
   for (const BiasShift& shift : plan.bias_shifts) {
     json["bias_shifts"].push_back({{"node", shift.node}, {"shift", json_of(shift.shift)}});
   }
-  json["fused_additions"] = Json::array();
-  for (const FusedAddition& fused : plan.fused_additions) {
-    json["fused_additions"].push_back({{"addition", fused.addition}, {"convolution", fused.convolution}});
+  json["followers"] = Json::array();
+  for (const Follower& follower : plan.followers) {
+    json["followers"].push_back({{"operation", follower.operation}, {"convolution", follower.convolution}});
   }
   return readable_text(json);
 }
@@ -122,9 +122,9 @@ Plan plan_from_json(std::string_view text) {
     plan.bias_shifts.push_back({shift.text("node"), shift.floats("shift")});
     shift.finish();
   }
-  for (ObjectReader& fused : reader.objects("fused_additions")) {
-    plan.fused_additions.push_back({fused.text("addition"), fused.text("convolution")});
-    fused.finish();
+  for (ObjectReader& follower : reader.objects("followers")) {
+    plan.followers.push_back({follower.text("operation"), follower.text("convolution")});
+    follower.finish();
   }
   reader.finish();
   return plan;

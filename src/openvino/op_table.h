@@ -76,9 +76,9 @@ inline constexpr OpRow kOpTable[] = {
     {"LogicalXor", OpKind::kOther, Trait::kComputes, DeviceOp::kComparison, kIsElementwise},
     {"LogicalNot", OpKind::kOther, Trait::kComputes, DeviceOp::kLogicalNot},
 
-    {"AvgPool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
-    {"AdaptiveAvgPool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath},
-    {"ReduceMean", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
+    {"AvgPool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile | kIsAverage},
+    {"AdaptiveAvgPool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsAverage},
+    {"ReduceMean", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile | kIsAverage},
     {"ReduceSum", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
     {"ReduceL2", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
     {"Sqrt", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},

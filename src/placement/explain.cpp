@@ -41,6 +41,7 @@ class Explanation {
     if (node.kind == OpKind::kResult) return "quantized outputs";
     if (setting_.is_reference()) return "device table";
     if (node.trait == Trait::kLooksUp) return "smaller in 8 bits";
+    if ((node.roles & kIsAverage) != 0) return "average of a convolution";
     return computes_in_int8(node.kind) ? "faster in 8 bits" : "fuses with a convolution";
   }
 

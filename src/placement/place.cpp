@@ -143,9 +143,9 @@ void refuse_quantized(const Graph& graph) {
                   std::ranges::count_if(graph.nodes(), is_quantizer), brought->name));
 }
 
-Plan plan_of(const Setting& setting, const std::vector<Site>& sites, std::vector<FusedAddition> fused_additions) {
+Plan plan_of(const Setting& setting, const std::vector<Site>& sites, std::vector<Follower> followers) {
   Plan plan;
-  plan.fused_additions = std::move(fused_additions);
+  plan.followers = std::move(followers);
   const std::vector<bool> half = half_range(setting, sites);
   for (std::size_t i = 0; i < sites.size(); ++i)
     plan.quantizers.push_back(quantizer_of(setting.graph, sites[i], half[i]));
@@ -180,10 +180,10 @@ Plan place_with(const Graph& graph, const QuantizeOptions& asked, const Explain&
   const QuantizeOptions options = feasible(graph, asked);
   const Setting setting = prepare(graph, options);
   Seeds seeds = setting.is_reference() ? reference_seeds(setting) : lean_seeds(setting);
-  std::vector<FusedAddition> fused_additions = std::move(seeds.fused_additions);
+  std::vector<Follower> followers = std::move(seeds.followers);
   const std::vector<Site> sites = settle(setting, std::move(seeds));
   explain(setting, sites);
-  return plan_of(setting, sites, std::move(fused_additions));
+  return plan_of(setting, sites, std::move(followers));
 }
 
 }  // namespace

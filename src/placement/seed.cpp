@@ -90,7 +90,30 @@ void seed_residual(const Setting& setting, NodeId id, Seeds& seeds) {
   const NodeId second = private_convolution(setting, node.inputs[1]);
   if (first == kNone && second == kNone) return;
   seed_activation(setting, {id, first > second ? 1 : 0}, activation_configs(node, setting.options), seeds);
-  seeds.fused_additions.push_back({node.name, graph.node(std::max(first, second)).name});
+  seeds.followers.push_back({node.name, graph.node(std::max(first, second)).name});
+}
+
+// An average of what a convolution gives, perhaps after an activation: the convolution then writes 8 bits. Channels do
+// not mix, so each may have a scale.
+void seed_average(const Setting& setting, NodeId id, Seeds& seeds) {
+  const Graph& graph = setting.graph;
+  const Node& node = graph.node(id);
+  if ((node.roles & kIsAverage) == 0 || !leads(setting, id) || !setting.is_quantizable(node.inputs[0])) return;
+  ValueId value = node.inputs[0];
+  const Node& producer = graph.node(graph.value(value).producer);
+  if ((producer.roles & kIsActivation) != 0) {
+    if (graph.value(value).uses.size() != 1) return;
+    value = producer.inputs[0];
+  }
+  const NodeId convolution = private_convolution(setting, value);
+  if (convolution == kNone) return;
+  std::vector<QuantizerConfig> configs = activation_configs(node, setting.options);
+  if (setting.options.activations.per_channel.value_or(true)) {
+    configs.insert(configs.begin(), configs[0]);
+    configs[0].per_channel = true;
+  }
+  seed_activation(setting, {id, 0}, std::move(configs), seeds);
+  seeds.followers.push_back({node.name, graph.node(convolution).name});
 }
 
 }  // namespace
@@ -119,6 +142,7 @@ Seeds lean_seeds(const Setting& setting) {
   for (NodeId id = 0; id < node_count(setting); ++id) {
     if (!runs_in_int8(setting, id)) {
       seed_residual(setting, id, seeds);
+      seed_average(setting, id, seeds);
       // A table is looked up as fast in 8 bits, and takes a quarter of the space. Recurrent cells compute in floating
       // point with quantized weights too, and lose accuracy.
       if (setting.graph.node(id).trait == Trait::kLooksUp && leads(setting, id)) seed_weights(setting, id, seeds);

@@ -92,7 +92,7 @@ TEST(PlanJson, ReadsAsAPersonWouldWriteIt) {
   plan.quantizers = {output_quantizer("relu", {"conv"}, 0, 0.1F)};
   plan.bias_shifts = {{"conv", std::vector<float>(30, 0.125F)}};
   const std::string json = to_json(plan);
-  EXPECT_THAT(json, HasSubstr("{\n \"format\": \"tightrope plan\",\n \"version\": 1,\n \"quantizers\": [\n"));
+  EXPECT_THAT(json, HasSubstr("{\n \"format\": \"tightrope plan\",\n \"version\": 2,\n \"quantizers\": [\n"));
   EXPECT_THAT(json, HasSubstr("   \"range\": {\"low\": [0.0], \"high\": [0.1], \"levels\": 256}\n"));
   EXPECT_THAT(json, HasSubstr("   \"operations\": [\"conv\"],\n"));
   std::string shift = "\"shift\": [0.125";
@@ -117,7 +117,7 @@ TEST(PlanJson, NamesAMissingAndAnUnknownKey) {
   const std::string json = to_json(example());
   expect_refusal(replaced(json, "\"bits\": 8, ", ""), {"[plan] quantizers[0].config.bits", "missing"});
   expect_refusal(replaced(json, "\"bits\": 8", "\"bit\": 8, \"bits\": 8"), {"quantizers[0].config.bit:", "not known"});
-  expect_refusal(R"({"format": "tightrope plan", "version": 1, "quantizers": []})", {"bias_shifts", "missing"});
+  expect_refusal(R"({"format": "tightrope plan", "version": 2, "quantizers": []})", {"bias_shifts", "missing"});
 }
 
 TEST(PlanJson, RefusesValuesThatMakeNoPlan) {
@@ -131,7 +131,7 @@ TEST(PlanJson, RefusesValuesThatMakeNoPlan) {
 
 TEST(PlanJson, RefusesOtherDocumentsAndVersions) {
   const std::string json = to_json(example());
-  expect_refusal(replaced(json, "\"version\": 1", "\"version\": 2"), {"version", "found 2", "reads 1"});
+  expect_refusal(replaced(json, "\"version\": 2", "\"version\": 1"), {"version", "found 1", "reads 2"});
   expect_refusal(replaced(json, "tightrope plan", "tightrope report"), {"format", "tightrope report"});
   expect_refusal("{}", {"format", "missing"});
   expect_refusal("[]", {"[plan]", "array"});

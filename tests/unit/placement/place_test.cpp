@@ -179,9 +179,9 @@ TEST(Place, TellsWhichConvolutionTakesAnAdditionIn) {
   const ValueId first = net.sum("first", shortcut, net.bias("bias", net.conv("conv", x)));
   net.result(net.sum("second", first, first));
   const Plan plan = place(net.graph);
-  ASSERT_EQ(plan.fused_additions.size(), 1U);
-  EXPECT_EQ(plan.fused_additions[0].addition, "first");
-  EXPECT_EQ(plan.fused_additions[0].convolution, "conv");
+  ASSERT_EQ(plan.followers.size(), 1U);
+  EXPECT_EQ(plan.followers[0].operation, "first");
+  EXPECT_EQ(plan.followers[0].convolution, "conv");
 }
 
 TEST(Place, LeavesAnAdditionAloneThatBroadcasts) {
@@ -405,6 +405,33 @@ TEST(Place, IgnoresTheOrderInWhichBranchesWereBuilt) {
     return activations_of(net);
   };
   EXPECT_EQ(build(false), build(true));
+}
+
+TEST(Place, QuantizesWhatAnAverageReadsOfAConvolutionPerChannel) {
+  GraphBuilder net;
+  const ValueId relu = net.relu("relu", net.bias("bias", net.conv("conv", net.input("x"))));
+  net.result(net.other("pool", "AvgPool", relu));
+  EXPECT_EQ(activations_of(net), R"(
+output x:0 symmetric -> conv
+output relu:0 symmetric per channel [1] -> pool
+)");
+  const Plan plan = place(net.graph);
+  ASSERT_EQ(plan.followers.size(), 1U);
+  EXPECT_EQ(plan.followers[0].operation, "pool");
+  EXPECT_EQ(plan.followers[0].convolution, "conv");
+}
+
+TEST(Place, LeavesAveragesOfOtherTensorsAlone) {
+  GraphBuilder net;
+  const ValueId shared = net.relu("shared", net.conv("conv", net.input("x")));
+  net.result(net.other("of shared", "ReduceMean", shared));
+  net.result(shared);
+  net.result(net.other("of product", "ReduceMean", net.matmul("product", net.input("y"))));
+  net.result(net.other("of input", "AvgPool", net.input("z")));
+  EXPECT_EQ(activations_of(net), R"(
+output x:0 symmetric -> conv
+output y:0 symmetric -> product
+)");
 }
 
 }  // namespace
