@@ -63,9 +63,9 @@ inline constexpr OpRow kOpTable[] = {
     {"Not", OpKind::kOther, Trait::kComputes, DeviceOp::kLogicalNot, kIsElementwise},
     {"Mean", OpKind::kOther, Trait::kOpaque, DeviceOp::kUnquantized, kIsElementwise},
 
-    {"AveragePool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
-    {"GlobalAveragePool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
-    {"ReduceMean", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
+    {"AveragePool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile | kIsAverage},
+    {"GlobalAveragePool", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile | kIsAverage},
+    {"ReduceMean", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile | kIsAverage},
     {"ReduceSum", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
     {"ReduceL2", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
     {"Pow", OpKind::kOther, Trait::kComputes, DeviceOp::kMath, kIsFragile},
