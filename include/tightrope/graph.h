@@ -128,7 +128,7 @@ class Graph {
  public:
   Vocabulary vocabulary = Vocabulary::kOpenVino;
   std::vector<FoldedOperation> folded;  // computed constants or known shapes; rules that name them match nothing here
-  bool per_channel = true;  // false: the format of the model has one scale per tensor only
+  bool per_channel = true;              // false: the format of the model has one scale per tensor only
 
   // Builders append; ids are indices in the order of calls, producers before consumers.
   NodeId add_node(Node node);

@@ -155,8 +155,8 @@ Tensor Tensor::slice(std::int64_t first, std::int64_t count) const {
 
 Tensor Tensor::reshape(Shape shape) const {
   if (element_count(shape) != count_) {
-    throw InvalidArgument(fmt::format("tensor: {} elements of shape {} don't fit shape {}", count_, to_string(shape_),
-                                      to_string(shape)));
+    throw InvalidArgument(
+        fmt::format("tensor: {} elements of shape {} don't fit shape {}", count_, to_string(shape_), to_string(shape)));
   }
   return Tensor(type_, std::move(shape), data_);
 }

@@ -193,7 +193,7 @@ def test_inspect_shows_both_placements_side_by_side(work):
     text = run("inspect", work / "model.xml")
     assert text.returncode == DONE, text.stderr
     assert "int8       int8       conv1 (Convolution)" in text.stdout
-    assert "\nlean: 3 of" in text.stdout
+    assert "\nlean: 4 of" in text.stdout
     assert "\nreference: " in text.stdout
     answer = json.loads(run("inspect", work / "model.xml", "--json").stdout)
     assert list(answer["quantizers"]) == ["lean", "reference"]
