@@ -16,6 +16,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/input_port.h"
 #include "onnx/runtime.h"
 #include "tightrope/error.h"
 
@@ -74,24 +75,18 @@ Port make_port(const char* kind, std::string name, const Ort::TypeInfo& info) {
   return port;
 }
 
-std::string describe(const std::vector<Port>& ports) {
-  std::string text;
-  for (const Port& port : ports) {
-    if (!text.empty()) text += ", ";
-    text += fmt::format("'{}' {}", port.name, name_of(port.type));
-    if (port.shape) text += " " + to_string(*port.shape);
-  }
-  return text;
-}
-
-// Text, and numbers that would lose their fraction, are refused; everything else is converted.
-bool converts(ElementType from, ElementType to) {
-  return from != ElementType::kOther && (!is_float(from) || is_float(to));
-}
-
 bool fits(const Shape& shape, const Shape& needed) {
   return std::ranges::equal(shape, needed,
                             [](std::int64_t found, std::int64_t wanted) { return wanted < 0 || found == wanted; });
+}
+
+InputPort input_port(const Port& port) {
+  const std::string shape = port.shape ? to_string(*port.shape) : "";
+  return {{port.name},
+          port.type,
+          [needed = port.shape](const Shape& found) { return !needed || fits(found, *needed); },
+          shape,
+          fmt::format("'{}' {}{}{}", port.name, name_of(port.type), shape.empty() ? "" : " ", shape)};
 }
 
 // The threads of one run. What they compute is asked for with an index and taken by it.
@@ -174,23 +169,20 @@ class OnnxSession : public Session {
   OnnxSession(Ort::Session session, std::size_t workers, const std::vector<std::string>& outputs);
 
   std::vector<Tensor> run(const Sample& sample) override {
-    return compute(checked(sample, "sample"), Ort::RunOptions(), "sample");
+    return compute(take_inputs(sample, inputs_, "sample"), Ort::RunOptions(), "sample");
   }
 
   void run_all(const SampleReader& next, std::string_view what,
                const std::function<void(std::size_t, std::vector<Tensor>)>& done) override;
 
  private:
-  // The tensors in the order and with the element types of the model's inputs.
-  std::vector<Tensor> checked(const Sample& sample, const std::string& what) const;
-
   // On any thread.
   std::vector<Tensor> compute(const std::vector<Tensor>& inputs, const Ort::RunOptions& options,
                               const std::string& what);
 
   Ort::Session session_;
   std::size_t workers_;  // samples at a time
-  std::vector<Port> inputs_;
+  std::vector<InputPort> inputs_;
   std::vector<Port> outputs_;
   std::vector<const char*> input_names_;
   std::vector<const char*> output_names_;
@@ -200,8 +192,8 @@ OnnxSession::OnnxSession(Ort::Session session, std::size_t workers, const std::v
     : session_(std::move(session)), workers_(workers) {
   const Ort::AllocatorWithDefaultOptions allocator;
   for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
-    inputs_.push_back(
-        make_port("input", session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
+    inputs_.push_back(input_port(
+        make_port("input", session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i))));
   }
   std::map<std::string, std::size_t, std::less<>> positions;
   for (std::size_t i = 0; i < session_.GetOutputCount(); ++i) {
@@ -216,43 +208,8 @@ OnnxSession::OnnxSession(Ort::Session session, std::size_t workers, const std::v
     if (found == positions.end()) throw InvalidArgument(fmt::format("[compile] the model has no output '{}'", name));
     outputs_.push_back(make_port("output", name, session_.GetOutputTypeInfo(found->second)));
   }
-  for (const Port& port : inputs_) input_names_.push_back(port.name.c_str());
+  for (const InputPort& port : inputs_) input_names_.push_back(port.names[0].c_str());
   for (const Port& port : outputs_) output_names_.push_back(port.name.c_str());
-}
-
-std::vector<Tensor> OnnxSession::checked(const Sample& sample, const std::string& what) const {
-  if (sample.inputs.size() != inputs_.size()) {
-    throw InvalidArgument(fmt::format("[data] {} has {} inputs; the model needs {}: {}", what, sample.inputs.size(),
-                                      inputs_.size(), describe(inputs_)));
-  }
-  std::vector<Tensor> tensors(inputs_.size());
-  std::vector<bool> given(inputs_.size(), false);
-  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
-    const auto& [name, tensor] = sample.inputs[i];
-    const auto port =
-        name.empty() ? inputs_.begin() + static_cast<std::ptrdiff_t>(i) : std::ranges::find(inputs_, name, &Port::name);
-    if (port == inputs_.end()) {
-      throw InvalidArgument(
-          fmt::format("[data] {}: the model has no input '{}'; it needs {}", what, name, describe(inputs_)));
-    }
-    const auto position = static_cast<std::size_t>(port - inputs_.begin());
-    if (given[position]) {
-      throw InvalidArgument(
-          fmt::format("[data] {}: input '{}' came twice; the model needs {}", what, name, describe(inputs_)));
-    }
-    given[position] = true;
-    const std::string label = name.empty() ? fmt::format("{}", position) : name;
-    if (!converts(tensor.type(), port->type)) {
-      throw InvalidArgument(fmt::format("[data] {}, input '{}': elements are {}; {} is needed", what, label,
-                                        name_of(tensor.type()), name_of(port->type)));
-    }
-    if (port->shape && !fits(tensor.shape(), *port->shape)) {
-      throw InvalidArgument(fmt::format("[data] {}, input '{}': shape {} came; {} is needed", what, label,
-                                        to_string(tensor.shape()), to_string(*port->shape)));
-    }
-    tensors[position] = tensor.cast(port->type);
-  }
-  return tensors;
 }
 
 std::vector<Tensor> OnnxSession::compute(const std::vector<Tensor>& inputs, const Ort::RunOptions& options,
@@ -298,7 +255,7 @@ void OnnxSession::run_all(const SampleReader& next, std::string_view what,
   };
   try {
     while (const auto sample = next()) {
-      workers.start(started, checked(*sample, label(started)));
+      workers.start(started, take_inputs(*sample, inputs_, label(started)));
       ++started;
       while (workers.has(delivered) || started - delivered == limit) deliver();
     }

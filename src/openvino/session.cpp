@@ -6,6 +6,7 @@
 #include <mutex>
 #include <openvino/op/ops.hpp>
 
+#include "base/input_port.h"
 #include "openvino/convert.h"
 #include "openvino/openvino_model.h"
 #include "tightrope/error.h"
@@ -22,39 +23,31 @@ ov::AnyMap properties_of(const CompileOptions& options) {
   return properties;
 }
 
-// Text, and numbers that would lose their fraction, are refused; everything else is converted as the runtime's own
-// Python interface does.
-bool converts(ElementType from, ElementType to) {
-  if (from == ElementType::kOther || to == ElementType::kOther) return from == to;
-  return !is_float(from) || is_float(to);
-}
-
-std::string describe_inputs(const ov::CompiledModel& model) {
-  std::string text;
-  for (const auto& input : model.inputs()) {
-    if (!text.empty()) text += ", ";
-    text += fmt::format("'{}' {} {}",
-                        input.get_names().empty() ? input.get_node()->get_friendly_name() : input.get_any_name(),
-                        input.get_element_type().get_type_name(), input.get_partial_shape().to_string());
-  }
-  return text;
+InputPort port_of(const ov::Output<const ov::Node>& input) {
+  const std::string friendly = input.get_node()->get_friendly_name();
+  const ov::PartialShape& shape = input.get_partial_shape();
+  InputPort port;
+  port.names.assign(input.get_names().begin(), input.get_names().end());
+  port.names.push_back(friendly);
+  port.type = to_element_type(input.get_element_type());
+  port.accepts = [shape](const Shape& found) { return shape.compatible(ov::Shape(found.begin(), found.end())); };
+  port.shape = shape.to_string();
+  port.description = fmt::format("'{}' {} {}", input.get_names().empty() ? friendly : input.get_any_name(),
+                                 input.get_element_type().get_type_name(), port.shape);
+  return port;
 }
 
 class OpenVinoSession : public Session {
  public:
   OpenVinoSession(const std::shared_ptr<const ov::Model>& model, const CompileOptions& options)
       : compiled_(core().compile_model(model, options.device, properties_of(options))) {
-    for (std::size_t i = 0; i < compiled_.inputs().size(); ++i) {
-      const auto& input = compiled_.inputs()[i];
-      for (const std::string& name : input.get_names()) positions_.emplace(name, i);
-      positions_.emplace(input.get_node()->get_friendly_name(), i);
-    }
+    for (const auto& input : compiled_.inputs()) ports_.push_back(port_of(input));
     stateful_ = !model->get_variables().empty();
   }
 
   std::vector<Tensor> run(const Sample& sample) override {
     if (!single_) single_ = compiled_.create_infer_request();
-    const Sample used = set_inputs(*single_, sample, "sample");  // alive while the request reads from it
+    const auto used = set_inputs(*single_, sample, "sample");  // alive while the request reads from it
     single_->infer();
     return outputs_of(*single_);
   }
@@ -64,56 +57,25 @@ class OpenVinoSession : public Session {
 
  private:
   // Converts and checks; the request then reads from the sample's own memory where no conversion was needed.
-  [[nodiscard]] Sample set_inputs(ov::InferRequest& request, const Sample& sample, const std::string& what) const;
+  [[nodiscard]] std::vector<Tensor> set_inputs(ov::InferRequest& request, const Sample& sample,
+                                               const std::string& what) const;
   std::vector<Tensor> outputs_of(ov::InferRequest& request) const;
 
   ov::CompiledModel compiled_;
   std::optional<ov::InferRequest> single_;
-  std::map<std::string, std::size_t, std::less<>> positions_;
+  std::vector<InputPort> ports_;
   bool stateful_ = false;
 };
 
-Sample OpenVinoSession::set_inputs(ov::InferRequest& request, const Sample& sample, const std::string& what) const {
-  const auto& ports = compiled_.inputs();
-  if (sample.inputs.size() != ports.size()) {
-    throw InvalidArgument(fmt::format("[data] {} has {} inputs; the model needs {}: {}", what, sample.inputs.size(),
-                                      ports.size(), describe_inputs(compiled_)));
-  }
+std::vector<Tensor> OpenVinoSession::set_inputs(ov::InferRequest& request, const Sample& sample,
+                                                const std::string& what) const {
+  std::vector<Tensor> used = take_inputs(sample, ports_, what);
   if (stateful_) request.reset_state();
-  Sample used;
-  std::vector<bool> given(ports.size(), false);
-  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
-    const auto& [name, tensor] = sample.inputs[i];
-    std::size_t position = i;
-    if (!name.empty()) {
-      const auto found = positions_.find(name);
-      if (found == positions_.end()) {
-        throw InvalidArgument(
-            fmt::format("[data] {}: the model has no input '{}'; it needs {}", what, name, describe_inputs(compiled_)));
-      }
-      position = found->second;
-    }
-    if (given[position]) {
-      throw InvalidArgument(
-          fmt::format("[data] {}: input '{}' came twice; the model needs {}", what, name, describe_inputs(compiled_)));
-    }
-    given[position] = true;
-    const auto& port = ports[position];
-    const std::string label = name.empty() ? fmt::format("{}", position) : name;
-    const ElementType needed = to_element_type(port.get_element_type());
-    if (!converts(tensor.type(), needed)) {
-      throw InvalidArgument(fmt::format("[data] {}, input '{}': elements are {}; {} is needed", what, label,
-                                        name_of(tensor.type()), name_of(needed)));
-    }
-    const ov::Shape shape(tensor.shape().begin(), tensor.shape().end());
-    if (!port.get_partial_shape().compatible(shape)) {
-      throw InvalidArgument(fmt::format("[data] {}, input '{}': shape {} came; {} is needed", what, label,
-                                        to_string(tensor.shape()), port.get_partial_shape().to_string()));
-    }
-    used.inputs.push_back({name, tensor.cast(needed)});
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const ov::Shape shape(used[i].shape().begin(), used[i].shape().end());
     // The runtime takes a pointer to mutable data but only reads inputs.
     request.set_input_tensor(
-        position, ov::Tensor(port.get_element_type(), shape, const_cast<void*>(used.inputs.back().tensor.data())));
+        i, ov::Tensor(compiled_.inputs()[i].get_element_type(), shape, const_cast<void*>(used[i].data())));
   }
   return used;
 }
@@ -130,10 +92,10 @@ std::vector<Tensor> OpenVinoSession::outputs_of(ov::InferRequest& request) const
   return outputs;
 }
 
-// One parallel request with the sample that it reads from.
+// One parallel request with the tensors that it reads from.
 struct Slot {
   ov::InferRequest request;
-  Sample sample;
+  std::vector<Tensor> inputs;
   std::size_t index = 0;
 };
 
@@ -191,7 +153,7 @@ void OpenVinoSession::run_all(const SampleReader& next, std::string_view what,
       if (!sample) break;
       Slot& slot = slots[idle.back()];
       slot.index = started;
-      slot.sample = set_inputs(slot.request, *sample, fmt::format("{} item {}", what, started));
+      slot.inputs = set_inputs(slot.request, *sample, fmt::format("{} item {}", what, started));
       idle.pop_back();
       ++started;
       slot.request.start_async();
