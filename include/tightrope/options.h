@@ -95,6 +95,9 @@ struct AccuracyOptions {
 QuantizeOptions quantize_options_from_json(std::string_view json);
 AccuracyOptions accuracy_options_from_json(std::string_view json);
 
+// Symmetric or asymmetric activations: as asked for, or by the preset, or by the model type.
+Mode activation_mode(const QuantizeOptions& options);
+
 // Throw InvalidArgument for values out of range (subset_size 0, a negative or NaN max_drop ...).
 void check(const QuantizeOptions& options);
 void check(const AccuracyOptions& options);

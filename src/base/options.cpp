@@ -200,11 +200,6 @@ std::optional<Aggregator> read_aggregator(const Fields& end) {
   throw end.unsupported("aggregator_type", "'min', 'max' or 'mean'");
 }
 
-bool has_asymmetric_activations(const QuantizeOptions& options) {
-  if (options.activations.mode) return options.activations.mode == Mode::kAsymmetric;
-  return options.preset ? options.preset == Preset::kMixed : options.model_type == ModelType::kTransformer;
-}
-
 RangeEstimator read_activation_range(const Fields& advanced, const QuantizeOptions& options) {
   const Fields estimator = advanced.object("activations_range_estimator_params", {"min", "max"});
   const Fields min = range_estimator_end(estimator, "min");
@@ -212,7 +207,7 @@ RangeEstimator read_activation_range(const Fields& advanced, const QuantizeOptio
   if (min.text("statistics_type").value_or("min") != "min") throw min.unsupported("statistics_type", "'min'");
   const std::string statistic = max.text("statistics_type").value_or("max");
   // A symmetric quantizer takes the largest magnitude for its maximum in any case, an asymmetric one never does.
-  if (statistic == "abs_max" && has_asymmetric_activations(options)) {
+  if (statistic == "abs_max" && activation_mode(options) == Mode::kAsymmetric) {
     throw max.unsupported("statistics_type", "'max', or symmetric activations,");
   }
   if (statistic != "max" && statistic != "abs_max") throw max.unsupported("statistics_type", "'max' or 'abs_max'");
@@ -380,6 +375,12 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
           .value_or(options.restore_mode);
   check(options);
   return options;
+}
+
+Mode activation_mode(const QuantizeOptions& options) {
+  if (options.activations.mode) return *options.activations.mode;
+  const Preset preset = options.preset.value_or(options.model_type ? Preset::kMixed : Preset::kPerformance);
+  return preset == Preset::kMixed ? Mode::kAsymmetric : Mode::kSymmetric;
 }
 
 void check(const QuantizeOptions& options) {

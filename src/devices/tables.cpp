@@ -154,31 +154,30 @@ Configs filtered(Configs configs, const ConfigConstraints& wish, const Node& nod
 
 }  // namespace
 
-bool computes_in_int8(OpKind kind) {
+bool is_convolution(OpKind kind) {
   switch (kind) {
     case OpKind::kConvolution:
     case OpKind::kDepthwiseConvolution:
     case OpKind::kGroupConvolution:
     case OpKind::kTransposedConvolution:
     case OpKind::kGroupTransposedConvolution:
-    case OpKind::kMatMul:
-    case OpKind::kAttention:
       return true;
     default:
       return false;
   }
 }
 
-TargetDevice effective_device(const QuantizeOptions& options) {
-  const bool eight_bits = options.activations.bits.value_or(8) == 8 && options.weights.bits.value_or(8) == 8;
-  const bool own_tables = options.target_device == TargetDevice::kGpu || options.target_device == TargetDevice::kNpu;
-  return own_tables && eight_bits ? TargetDevice::kCpu : options.target_device;
+bool computes_in_int8(OpKind kind) {
+  return is_convolution(kind) || kind == OpKind::kMatMul || kind == OpKind::kAttention;
 }
 
-Mode activation_mode(const QuantizeOptions& options) {
-  if (options.activations.mode) return *options.activations.mode;
-  const Preset preset = options.preset.value_or(options.model_type ? Preset::kMixed : Preset::kPerformance);
-  return preset == Preset::kMixed ? Mode::kAsymmetric : Mode::kSymmetric;
+bool has_eight_bits(const QuantizeOptions& options) {
+  return options.activations.bits.value_or(8) == 8 && options.weights.bits.value_or(8) == 8;
+}
+
+TargetDevice effective_device(const QuantizeOptions& options) {
+  const bool own_tables = options.target_device == TargetDevice::kGpu || options.target_device == TargetDevice::kNpu;
+  return own_tables && has_eight_bits(options) ? TargetDevice::kCpu : options.target_device;
 }
 
 std::vector<QuantizerConfig> output_configs(const QuantizeOptions& options) {

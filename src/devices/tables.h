@@ -11,14 +11,16 @@
 
 namespace tightrope {
 
+bool is_convolution(OpKind kind);  // of any grouping, transposed or not
+
 // True for operations that devices run faster with 8-bit operands, by themselves.
 bool computes_in_int8(OpKind kind);
 
 // The device whose tables count: with 8 bits throughout all follow the CPU's, with matrix extensions or without.
 TargetDevice effective_device(const QuantizeOptions& options);
 
-// Symmetric or asymmetric activations, by the preset, which depends on the model type where it is not given.
-Mode activation_mode(const QuantizeOptions& options);
+// True where neither activations nor weights are asked to have other than 8 bits.
+bool has_eight_bits(const QuantizeOptions& options);
 
 // What an activation that goes into the operation may be quantized to: the device's row as far as the options allow it.
 // Throws InvalidArgument, naming the node, where nothing is left.

@@ -38,8 +38,7 @@ std::vector<FoldedOperation> normalize(ov::Model& clone) {
   if (holds_compressed_weights(clone)) {
     log(LogLevel::kWarning,
         "The model's weights are compressed to 16 bits, which costs accuracy before quantization begins; the FP32 "
-        "model as "
-        "it is (saved with compress_to_fp16=False) is recommended.");
+        "model as it is (saved with compress_to_fp16=False) is recommended.");
   }
   const auto model = clone.shared_from_this();
   std::set<std::pair<std::string, std::string>> gone;  // name and type; a folded constant takes over the name

@@ -17,7 +17,7 @@ class Explanation {
       : setting_(setting),
         graph_(setting.graph),
         sites_(sites),
-        fusions_(fusions(graph_, setting.flow, setting.options)),
+        fusions_(setting.is_reference() ? setting.fusions : fusions(graph_, setting.flow, setting.options)),
         serving_(graph_.nodes().size()) {
     for (std::size_t i = 0; i < sites.size(); ++i) {
       for (const NodeId id : sites[i].operations) serving_[static_cast<std::size_t>(id)].push_back(i);

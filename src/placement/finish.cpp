@@ -84,9 +84,7 @@ void quantize_embeddings(const Setting& setting, std::vector<Site>& sites) {
     }
     table.configs = common;
     table.scale = output->scale;
-    std::vector<NodeId> operations;
-    std::ranges::set_union(table.operations, output->operations, std::back_inserter(operations));
-    table.operations = std::move(operations);
+    unite(table.operations, output->operations);
     leaves[static_cast<std::size_t>(output - sites.begin())] = true;
     output->scale = kNone;
   }
@@ -103,9 +101,7 @@ void choose_configs(std::vector<Site>& sites) {
     for (const std::size_t lower : site.below) {
       if (!makes_redundant(site.configs[0], sites[lower].configs[0])) continue;
       leaves[lower] = true;
-      std::vector<NodeId> operations;
-      std::ranges::set_union(site.operations, sites[lower].operations, std::back_inserter(operations));
-      site.operations = std::move(operations);
+      unite(site.operations, sites[lower].operations);
     }
   }
   erase_sites(sites, leaves);
@@ -205,8 +201,7 @@ std::vector<bool> first_convolutions(const Graph& graph, const std::set<NodeId>&
 }
 
 OverflowFix overflow_fix(const QuantizeOptions& options) {
-  const bool eight_bits = options.activations.bits.value_or(8) == 8 && options.weights.bits.value_or(8) == 8;
-  return options.overflow_fix.value_or(eight_bits ? OverflowFix::kFirstLayerOnly : OverflowFix::kDisable);
+  return options.overflow_fix.value_or(has_eight_bits(options) ? OverflowFix::kFirstLayerOnly : OverflowFix::kDisable);
 }
 
 }  // namespace

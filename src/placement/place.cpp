@@ -113,10 +113,9 @@ Quantizer quantizer_of(const Graph& graph, const Site& site, bool half) {
 }
 
 // In the order of the graph: activations and weights that a node reads, then what it gives.
-void sort(const Graph& graph, std::vector<Quantizer>& quantizers) {
-  std::ranges::stable_sort(quantizers, {}, [&](const Quantizer& quantizer) {
-    return std::tuple(graph.find(quantizer.node), quantizer.kind == SiteKind::kOutput,
-                      quantizer.kind == SiteKind::kWeight, quantizer.port);
+void sort(std::vector<Site>& sites) {
+  std::ranges::stable_sort(sites, {}, [](const Site& site) {
+    return std::tuple(site.node, site.kind == SiteKind::kOutput, site.kind == SiteKind::kWeight, site.port);
   });
 }
 
@@ -143,13 +142,13 @@ void refuse_quantized(const Graph& graph) {
                   std::ranges::count_if(graph.nodes(), is_quantizer), brought->name));
 }
 
-Plan plan_of(const Setting& setting, const std::vector<Site>& sites, std::vector<Follower> followers) {
+Plan plan_of(const Setting& setting, std::vector<Site> sites, std::vector<Follower> followers) {
   Plan plan;
   plan.followers = std::move(followers);
+  sort(sites);
   const std::vector<bool> half = half_range(setting, sites);
   for (std::size_t i = 0; i < sites.size(); ++i)
     plan.quantizers.push_back(quantizer_of(setting.graph, sites[i], half[i]));
-  sort(setting.graph, plan.quantizers);
   number_shared_scales(plan.quantizers, setting.is_reference());
   return plan;
 }
@@ -164,8 +163,7 @@ QuantizeOptions feasible(const Graph& graph, QuantizeOptions options) {
   if (options.weights.per_channel == true || options.activations.per_channel == true) {
     throw InvalidArgument(
         "[placement] per_channel=True was asked for, but the format of this model has one scale per tensor only; a "
-        "model "
-        "of operator set 13 or newer is needed");
+        "model of operator set 13 or newer is needed");
   }
   options.weights.per_channel = false;
   options.activations.per_channel = false;
@@ -181,9 +179,9 @@ Plan place_with(const Graph& graph, const QuantizeOptions& asked, const Explain&
   const Setting setting = prepare(graph, options);
   Seeds seeds = setting.is_reference() ? reference_seeds(setting) : lean_seeds(setting);
   std::vector<Follower> followers = std::move(seeds.followers);
-  const std::vector<Site> sites = settle(setting, std::move(seeds));
+  std::vector<Site> sites = settle(setting, std::move(seeds));
   explain(setting, sites);
-  return plan_of(setting, sites, std::move(followers));
+  return plan_of(setting, std::move(sites), std::move(followers));
 }
 
 }  // namespace

@@ -105,20 +105,16 @@ int Propagation::scale_of(NodeId id) {
 // Inputs of a concatenation share a scale in the reference only where a convolution or product comes next.
 void Propagation::mark_what_computes_below() {
   computes_below_.assign(graph_.nodes().size(), false);
-  const auto needs_one_scale = [&](NodeId id) {
+  const auto mixes_channels = [&](NodeId id) {
     const OpKind kind = graph_.node(id).kind;
-    const bool computes = kind == OpKind::kConvolution || kind == OpKind::kGroupConvolution ||
-                          kind == OpKind::kTransposedConvolution || kind == OpKind::kGroupTransposedConvolution ||
-                          kind == OpKind::kMatMul || kind == OpKind::kAttention;
-    const NodeId first = setting_.fused_into(id);
-    return computes && !setting_.is_exempt(id) && (first == kNone || first == id);
+    return computes_in_int8(kind) && kind != OpKind::kDepthwiseConvolution && setting_.leads(id);
   };
   for (NodeId id = static_cast<NodeId>(graph_.nodes().size()); id-- > 0;) {
     if (!setting_.in_flow(id)) continue;
     for_each_use(graph_, graph_.node(id), [&](const Use& use) {
       if (!setting_.in_flow(use.node)) return;
       const bool found =
-          needs_one_scale(use.node) || (moves_data(use.node) && computes_below_[static_cast<std::size_t>(use.node)]);
+          mixes_channels(use.node) || (moves_data(use.node) && computes_below_[static_cast<std::size_t>(use.node)]);
       if (found) computes_below_[static_cast<std::size_t>(id)] = true;
     });
   }
@@ -199,9 +195,7 @@ Arrival Propagation::meet(const std::vector<Use>& uses) {
     if (keeps_its_own(branch)) {
       joined.below.push_back(settle(SiteKind::kInput, use.node, use.port, branch, Stop::kConfigurations));
     } else {
-      std::vector<NodeId> operations;
-      std::ranges::set_union(joined.operations, branch.operations, std::back_inserter(operations));
-      joined.operations = std::move(operations);
+      unite(joined.operations, branch.operations);
     }
     joined.scale = join_scales(joined.scale, branch.scale);
     joined.moved = joined.moved || branch.moved;
@@ -257,9 +251,7 @@ void Propagation::pass_through(NodeId id, const std::vector<Outlet>& outlets, st
   }
   Pending joined{std::move(merged), {}, kNone, true, std::move(settled)};
   for (const Pending* quantizer : pending) {
-    std::vector<NodeId> operations;
-    std::ranges::set_union(joined.operations, quantizer->operations, std::back_inserter(operations));
-    joined.operations = std::move(operations);
+    unite(joined.operations, quantizer->operations);
     joined.scale = join_scales(joined.scale, quantizer->scale);
     joined.below.insert(joined.below.end(), quantizer->below.begin(), quantizer->below.end());
   }
@@ -318,6 +310,12 @@ bool Setting::is_quantizable(ValueId value) const {
 
 bool Setting::takes_one_scale(NodeId id) const {
   return is_reference() && !is_exempt(id) && needs_one_scale(graph.node(id).device_op, effective_device(options));
+}
+
+void unite(std::vector<NodeId>& into, const std::vector<NodeId>& nodes) {
+  std::vector<NodeId> united;
+  std::ranges::set_union(into, nodes, std::back_inserter(united));
+  into = std::move(united);
 }
 
 std::vector<Site> propagate(const Setting& setting, const std::vector<Seed>& seeds) {

@@ -22,6 +22,10 @@ struct Setting {
   bool in_flow(NodeId id) const { return flow[static_cast<std::size_t>(id)]; }
   bool is_exempt(NodeId id) const { return exemptions[static_cast<std::size_t>(id)].why != Exempt::kNo; }
   NodeId fused_into(NodeId id) const { return fusions[static_cast<std::size_t>(id)].first; }
+  // An operation that may ask for quantizers: one of its own, or the first of those that run as one.
+  bool leads(NodeId id) const {
+    return in_flow(id) && !is_exempt(id) && (fused_into(id) == kNone || fused_into(id) == id);
+  }
   bool is_reference() const { return options.placement == Placement::kReference; }
 
   // An operation all of whose inputs need one scale; none in lean placement, where no such operation has two
@@ -59,6 +63,9 @@ struct Site {
   Stop stop = Stop::kProducer;
   NodeId stopper = kNone;  // for kOtherConsumer
 };
+
+// Adds the nodes to `into`; both ascending.
+void unite(std::vector<NodeId>& into, const std::vector<NodeId>& nodes);
 
 // Settles every seed, one pass over the nodes, consumers before producers.
 std::vector<Site> propagate(const Setting& setting, const std::vector<Seed>& seeds);

@@ -10,12 +10,6 @@ namespace {
 
 NodeId node_count(const Setting& setting) { return static_cast<NodeId>(setting.graph.nodes().size()); }
 
-// Operations of their own, or the first of those that run as one.
-bool leads(const Setting& setting, NodeId id) {
-  const NodeId first = setting.fused_into(id);
-  return setting.in_flow(id) && !setting.is_exempt(id) && (first == kNone || first == id);
-}
-
 void seed_activation(const Setting& setting, Use input, std::vector<QuantizerConfig> configs, Seeds& seeds) {
   const Node& node = setting.graph.node(input.node);
   if (setting.is_quantizable(node.inputs[static_cast<std::size_t>(input.port)]))
@@ -40,7 +34,7 @@ void seed_weights(const Setting& setting, NodeId id, Seeds& seeds) {
 void seed_outputs(const Setting& setting, Seeds& seeds) {
   if (!setting.options.quantize_outputs) return;
   for (NodeId id = 0; id < node_count(setting); ++id) {
-    if (setting.graph.node(id).kind == OpKind::kResult && leads(setting, id))
+    if (setting.graph.node(id).kind == OpKind::kResult && setting.leads(id))
       seed_activation(setting, {id, 0}, output_configs(setting.options), seeds);
   }
 }
@@ -53,7 +47,7 @@ bool is_weight(const Node& node, int port) {
 // one.
 bool runs_in_int8(const Setting& setting, NodeId id) {
   const Node& node = setting.graph.node(id);
-  if (!computes_in_int8(node.kind) || !leads(setting, id) || node.inputs.size() < 2) return false;
+  if (!computes_in_int8(node.kind) || !setting.leads(id) || node.inputs.size() < 2) return false;
   if (node.weights.empty() && node.kind != OpKind::kMatMul && node.kind != OpKind::kAttention) return false;
   return std::ranges::all_of(std::initializer_list<int>{0, 1}, [&](int port) {
     return is_weight(node, port) || setting.is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
@@ -73,8 +67,7 @@ NodeId private_convolution(const Setting& setting, ValueId id) {
     value = &graph.value(producer.inputs[1 - bias]);
     if (value->uses.size() != 1) return kNone;
   }
-  const OpKind kind = graph.node(value->producer).kind;
-  const bool fuses = kind != OpKind::kMatMul && kind != OpKind::kAttention && runs_in_int8(setting, value->producer);
+  const bool fuses = is_convolution(graph.node(value->producer).kind) && runs_in_int8(setting, value->producer);
   return fuses ? value->producer : kNone;
 }
 
@@ -83,7 +76,7 @@ NodeId private_convolution(const Setting& setting, ValueId id) {
 void seed_residual(const Setting& setting, NodeId id, Seeds& seeds) {
   const Graph& graph = setting.graph;
   const Node& node = graph.node(id);
-  if (node.kind != OpKind::kAdd || !leads(setting, id) || node.inputs.size() != 2) return;
+  if (node.kind != OpKind::kAdd || !setting.leads(id) || node.inputs.size() != 2) return;
   if (!setting.is_quantizable(node.inputs[0]) || !setting.is_quantizable(node.inputs[1])) return;
   if (graph.value(node.inputs[0]).shape != graph.value(node.inputs[1]).shape) return;  // a broadcast
   const NodeId first = private_convolution(setting, node.inputs[0]);
@@ -98,7 +91,7 @@ void seed_residual(const Setting& setting, NodeId id, Seeds& seeds) {
 void seed_average(const Setting& setting, NodeId id, Seeds& seeds) {
   const Graph& graph = setting.graph;
   const Node& node = graph.node(id);
-  if ((node.roles & kIsAverage) == 0 || !leads(setting, id) || !setting.is_quantizable(node.inputs[0])) return;
+  if ((node.roles & kIsAverage) == 0 || !setting.leads(id) || !setting.is_quantizable(node.inputs[0])) return;
   ValueId value = node.inputs[0];
   const Node& producer = graph.node(graph.value(value).producer);
   if ((producer.roles & kIsActivation) != 0) {
@@ -122,7 +115,7 @@ Seeds reference_seeds(const Setting& setting) {
   Seeds seeds;
   for (NodeId id = 0; id < node_count(setting); ++id) {
     const Node& node = setting.graph.node(id);
-    if (!leads(setting, id)) continue;
+    if (!setting.leads(id)) continue;
     if (node.trait == Trait::kComputes) {
       const auto configs = activation_configs(node, setting.options);
       for (int port = 0; port < static_cast<int>(node.inputs.size()); ++port) {
@@ -145,7 +138,7 @@ Seeds lean_seeds(const Setting& setting) {
       seed_average(setting, id, seeds);
       // A table is looked up as fast in 8 bits, and takes a quarter of the space. Recurrent cells compute in floating
       // point with quantized weights too, and lose accuracy.
-      if (setting.graph.node(id).trait == Trait::kLooksUp && leads(setting, id)) seed_weights(setting, id, seeds);
+      if (setting.graph.node(id).trait == Trait::kLooksUp && setting.leads(id)) seed_weights(setting, id, seeds);
       continue;
     }
     const auto configs = activation_configs(setting.graph.node(id), setting.options);
