@@ -129,6 +129,7 @@ class Graph {
   Vocabulary vocabulary = Vocabulary::kOpenVino;
   std::vector<FoldedOperation> folded;  // computed constants or known shapes; rules that name them match nothing here
   bool per_channel = true;              // false: the format of the model has one scale per tensor only
+  std::string carried_over;             // how the base differs in more than form; on data it must give the same
 
   // Builders append; ids are indices in the order of calls, producers before consumers.
   NodeId add_node(Node node);

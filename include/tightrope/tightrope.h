@@ -8,6 +8,7 @@
 #include "tightrope/log.h"
 #include "tightrope/metrics.h"
 #include "tightrope/model.h"
+#include "tightrope/onnx.h"
 #include "tightrope/openvino.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"

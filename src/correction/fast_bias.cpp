@@ -24,25 +24,24 @@ StatisticRequest bias_request(const Quantizer& weight, const Graph& graph) {
   return request;
 }
 
-std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, OpKind kind,
+std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, std::size_t channel_axes,
                               std::span<const float> mean) {
   const Shape& shape = elements.shape();
-  const bool grouped = kind != OpKind::kConvolution;
-  const std::size_t first = grouped ? 1 : 0;
-  const std::size_t groups = grouped ? static_cast<std::size_t>(shape[0]) : 1;
-  const auto outputs = static_cast<std::size_t>(shape[first]);
-  const auto inputs = static_cast<std::size_t>(shape[first + 1]);
-  if (mean.size() != groups * inputs) {
-    throw InternalError(fmt::format("[bias correction] node '{}': {} means for {} input channels", weight.node,
-                                    mean.size(), groups * inputs));
+  const std::size_t channels = element_count(Shape(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(channel_axes)));
+  const auto inputs = static_cast<std::size_t>(shape[channel_axes]);
+  const std::size_t groups = inputs == 0 ? 0 : mean.size() / inputs;
+  if (groups == 0 || mean.size() % inputs != 0 || channels % groups != 0) {
+    throw InternalError(fmt::format("[bias correction] node '{}': {} means for a weight {}", weight.node, mean.size(),
+                                    to_string(shape)));
   }
-  const std::size_t taps = elements.size() / (groups * outputs * inputs);
+  const std::size_t outputs = channels / groups;
+  const std::size_t taps = elements.size() / (channels * inputs);
   const auto values = elements.as<float>();
   const QuantizedTensor rounded = quantize_tensor(values, shape, weight.channel_axes, weight.range);
-  std::vector<float> shift(groups * outputs);
+  std::vector<float> shift(channels);
   std::size_t element = 0;
   for (std::size_t channel = 0; channel < shift.size(); ++channel) {
-    const std::size_t scale = rounded.scale.size() == 1 ? 0 : channel;  // channel axes are those of groups and outputs
+    const std::size_t scale = rounded.scale.size() == 1 ? 0 : channel;
     const float zero_point = rounded.zero_point.empty() ? 0.0F : rounded.zero_point[scale];
     double error = 0;
     for (std::size_t input = 0; input < inputs; ++input) {

@@ -2,6 +2,8 @@
 // Where in a graph a quantizer sits.
 #pragma once
 
+#include <algorithm>
+
 #include "tightrope/graph.h"
 #include "tightrope/plan.h"
 
@@ -15,6 +17,12 @@ inline ValueId value_at(const Node& node, SiteKind kind, int port) {
 // The value that a quantizer of a plan for this graph quantizes.
 inline ValueId value_of(const Quantizer& quantizer, const Graph& graph) {
   return value_at(graph.node(graph.find(quantizer.node)), quantizer.kind, quantizer.port);
+}
+
+// The operand that a weight's quantizer stands for.
+inline const WeightPort& weight_port(const Quantizer& quantizer, const Graph& graph) {
+  const auto& weights = graph.node(graph.find(quantizer.node)).weights;
+  return *std::ranges::find(weights, quantizer.port, &WeightPort::port);
 }
 
 }  // namespace tightrope

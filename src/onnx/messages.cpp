@@ -42,6 +42,32 @@ void remove_attribute(proto::NodeProto& node, std::string_view name) {
   }
 }
 
+namespace {
+
+proto::AttributeProto& new_attribute(proto::NodeProto& node, std::string_view name,
+                                     proto::AttributeProto::AttributeType type) {
+  remove_attribute(node, name);
+  auto& attribute = *node.add_attribute();
+  attribute.set_name(std::string(name));
+  attribute.set_type(type);
+  return attribute;
+}
+
+}  // namespace
+
+void set_attribute(proto::NodeProto& node, std::string_view name, std::int64_t value) {
+  new_attribute(node, name, proto::AttributeProto::INT).set_i(value);
+}
+
+void set_attribute(proto::NodeProto& node, std::string_view name, const std::vector<std::int64_t>& values) {
+  auto& attribute = new_attribute(node, name, proto::AttributeProto::INTS);
+  for (const std::int64_t value : values) attribute.add_ints(value);
+}
+
+void set_attribute(proto::NodeProto& node, std::string_view name, std::string_view text) {
+  new_attribute(node, name, proto::AttributeProto::STRING).set_s(std::string(text));
+}
+
 const std::string& input_of(const proto::NodeProto& node, int port) {
   static const std::string kNothing;
   return port < node.input_size() ? node.input(port) : kNothing;

@@ -16,6 +16,10 @@ std::int64_t int_attribute(const proto::NodeProto& node, std::string_view name, 
 float float_attribute(const proto::NodeProto& node, std::string_view name, float otherwise);
 std::string_view text_attribute(const proto::NodeProto& node, std::string_view name, std::string_view otherwise);
 std::vector<std::int64_t> ints_attribute(const proto::NodeProto& node, std::string_view name);
+// Replace the attribute where the node has it.
+void set_attribute(proto::NodeProto& node, std::string_view name, std::int64_t value);
+void set_attribute(proto::NodeProto& node, std::string_view name, const std::vector<std::int64_t>& values);
+void set_attribute(proto::NodeProto& node, std::string_view name, std::string_view text);
 void remove_attribute(proto::NodeProto& node, std::string_view name);
 
 // Empty where the node has no such input or output, or leaves it out.

@@ -6,6 +6,7 @@
 #include "onnx/messages.h"
 #include "onnx/raise_opset.h"
 #include "onnx/tensors.h"
+#include "tightrope/error.h"
 #include "tightrope/log.h"
 
 namespace tightrope::onnx {
@@ -116,42 +117,42 @@ void fold(Network& network) {
   remove_nodes(graph, leaves);
 }
 
-// What folding and conversion left behind.
-void drop_unused_constants(Network& network) {
-  auto& graph = *network.model.mutable_graph();
-  auto used = output_names(graph);
-  for (const auto& node : graph.node()) {
-    used.insert(node.input().begin(), node.input().end());
-    for (auto& name : captured_by(node)) used.insert(std::move(name));
+// The name and type of every operation.
+std::vector<FoldedOperation> operations_of(const proto::GraphProto& graph) {
+  std::vector<FoldedOperation> operations;
+  for (const auto& node : graph.node()) operations.push_back({node.name(), node.op_type()});
+  return operations;
+}
+
+// Operator sets below 10 have no quantizers at all.
+void check_raised(const Network& network, const std::string& obstacle) {
+  if (obstacle.empty()) return;
+  const std::int64_t opset = opset_of(network.model);
+  if (opset < kQuantizingOpset) {
+    throw Unsupported(fmt::format("[model] it has operator set {}, which has no quantization; it can't be carried over to {}, because {}",
+                                  opset, kPerChannelOpset, obstacle));
   }
-  auto& initializers = *graph.mutable_initializer();
-  int kept = 0;
-  for (int i = 0; i < initializers.size(); ++i) {
-    if (used.contains(initializers[i].name()))
-      initializers.SwapElements(kept++, i);
-    else
-      network.constants.erase(initializers[i].name());
-  }
-  initializers.DeleteSubrange(kept, initializers.size() - kept);
+  log(LogLevel::kWarning,
+      fmt::format("The model has operator set {}, which knows one scale per tensor only; scales per channel can be had "
+                  "from version {} on, but {}. Accuracy may suffer.",
+                  opset, kPerChannelOpset, obstacle));
 }
 
 }  // namespace
 
-void normalize(Network& network) {
+std::vector<FoldedOperation> normalize(Network& network) {
   auto& graph = *network.model.mutable_graph();
   name_nodes(graph);
+  std::vector<FoldedOperation> folded = operations_of(graph);
   make_initializers_constant(network.model);
   lift_constants(network);
-  const std::string obstacle = raise_opset(network);
-  if (!obstacle.empty()) {
-    log(LogLevel::kWarning,
-        fmt::format(
-            "The model has operator set {}, which knows one scale per tensor only; {} can be had from version {} "
-            "on, but {}. Accuracy may suffer.",
-            opset_of(network.model), "scales per channel", kPerChannelOpset, obstacle));
-  }
+  check_raised(network, raise_opset(network));
   fold(network);
-  drop_unused_constants(network);
+  drop_unused(network);
+  std::unordered_set<std::string> left;
+  for (const auto& node : network.model.graph().node()) left.insert(node.name());
+  std::erase_if(folded, [&](const FoldedOperation& operation) { return left.contains(operation.name); });
+  return folded;
 }
 
 }  // namespace tightrope::onnx

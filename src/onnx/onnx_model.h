@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "tightrope/graph.h"
 #include "tightrope/tensor.h"
@@ -19,6 +20,7 @@ namespace proto = tightrope_onnx;
 
 // Versions of the operator set of the default domain.
 inline constexpr std::int64_t kOldestOpset = 7;
+inline constexpr std::int64_t kQuantizingOpset = 10;  // the first with QuantizeLinear
 inline constexpr std::int64_t kPerChannelOpset = 13;  // the first with one scale per channel
 inline constexpr std::int64_t kNewestOpset = 28;
 
@@ -41,9 +43,10 @@ Network parse_network(std::span<const char> bytes, const std::filesystem::path& 
 
 // Rewrites a copy of a user's model into the base: every node named, names unique, constants plain initializers that
 // nobody can override, chains of operations that only rearrange constants folded, casts to the same type left out, the
-// operator set at 13 or above. The function stays the same. Where an operator can't be carried over, the operator set
-// stays, and a warning says which. Throws InvalidArgument for a graph that is none: cycles, values that nobody gives.
-void normalize(Network& network);
+// operator set at 13 or above. The function stays the same. Gives the operations that went. Where an operator can't be
+// carried over, the operator set stays, and a warning says which; throws Unsupported, naming it, below set 10. Throws
+// InvalidArgument for a graph that is none: cycles, values that nobody gives.
+std::vector<FoldedOperation> normalize(Network& network);
 
 // Producers before consumers: inputs, constants, operations, outputs. Node::rank follows the order in the file.
 // Operations with bodies read, beyond their own inputs, the values that the bodies take from outside.

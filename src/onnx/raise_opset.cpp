@@ -4,10 +4,10 @@
 
 #include <array>
 #include <string_view>
-#include <unordered_set>
 
 #include "onnx/facts.h"
 #include "onnx/messages.h"
+#include "onnx/names.h"
 #include "onnx/tensors.h"
 
 namespace tightrope::onnx {
@@ -18,7 +18,7 @@ struct Raising {
   Network& network;
   const Facts& facts;
   std::int64_t from = 0;
-  std::unordered_set<std::string> names;  // of all values
+  Names names;
 
   ValueFacts facts_of(const std::string& name) const {
     const auto found = facts.find(name);
@@ -29,9 +29,7 @@ struct Raising {
 using Converter = std::string (*)(Raising&, proto::NodeProto&);
 
 void set_input(Raising& raising, proto::NodeProto& node, int port, std::string_view what, Tensor tensor) {
-  const std::string wanted = fmt::format("{}/{}", node.name(), what);
-  std::string name = wanted;
-  for (int suffix = 1; !raising.names.insert(name).second; ++suffix) name = fmt::format("{}_{}", wanted, suffix);
+  const std::string name = raising.names.unique(fmt::format("{}/{}", node.name(), what));
   add_constant(raising.network, name, std::move(tensor));
   while (node.input_size() <= port) node.add_input();
   node.set_input(port, name);
@@ -42,13 +40,6 @@ void set_ints(Raising& raising, proto::NodeProto& node, int port, std::string_vi
   const std::vector<std::int64_t> values = ints_attribute(node, attribute);
   remove_attribute(node, attribute);
   set_input(raising, node, port, attribute, Tensor::copy_of(values, {static_cast<std::int64_t>(values.size())}));
-}
-
-void set_text(proto::NodeProto& node, std::string_view name, std::string_view value) {
-  auto& attribute = *node.add_attribute();
-  attribute.set_name(std::string(name));
-  attribute.set_type(proto::AttributeProto::STRING);
-  attribute.set_s(std::string(value));
 }
 
 std::string axes(Raising& raising, proto::NodeProto& node) {
@@ -126,11 +117,7 @@ std::string softmax(Raising& raising, proto::NodeProto& node) {
   if (!data.known_rank || axis < 0 || axis >= rank) return "the rank of its input is not known";
   if (std::any_of(data.shape.begin() + axis + 1, data.shape.end(), [](std::int64_t extent) { return extent != 1; }))
     return fmt::format("it goes over several axes of {} at once, which it can't since", to_string(data.shape));
-  remove_attribute(node, "axis");
-  auto& attribute = *node.add_attribute();
-  attribute.set_name("axis");
-  attribute.set_type(proto::AttributeProto::INT);
-  attribute.set_i(axis);
+  set_attribute(node, "axis", axis);
   return {};
 }
 
@@ -152,8 +139,8 @@ std::string resize(Raising& raising, proto::NodeProto& node) {
   node.set_op_type("Resize");
   node.set_input(1, "");
   node.add_input(factors);
-  set_text(node, "coordinate_transformation_mode", "asymmetric");
-  if (nearest) set_text(node, "nearest_mode", "floor");
+  set_attribute(node, "coordinate_transformation_mode", "asymmetric");
+  if (nearest) set_attribute(node, "nearest_mode", "floor");
   return {};
 }
 
@@ -245,8 +232,7 @@ std::string raise_opset(Network& network) {
   Network raised = network;
   auto& graph = *raised.model.mutable_graph();
   const Facts facts = infer_facts(network, sorted_nodes(network.model.graph()));
-  Raising raising{raised, facts, opset_of(network.model), {}};
-  for (const auto& [name, known] : facts) raising.names.insert(name);
+  Raising raising{raised, facts, opset_of(network.model), Names(graph)};
   for (auto& node : *graph.mutable_node()) {
     std::string obstacle = convert(raising, node);
     if (!obstacle.empty()) return obstacle;

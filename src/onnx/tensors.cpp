@@ -10,7 +10,9 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
+#include <unordered_set>
 
+#include "onnx/messages.h"
 #include "tightrope/error.h"
 
 namespace tightrope::onnx {
@@ -221,6 +223,30 @@ void add_constant(Network& network, const std::string& name, Tensor tensor) {
   message.set_data_type(to_data_type(tensor.type()));
   for (const std::int64_t extent : tensor.shape()) message.add_dims(extent);
   network.constants.insert_or_assign(name, std::move(tensor));
+}
+
+void drop_unused(Network& network) {
+  auto& graph = *network.model.mutable_graph();
+  std::unordered_set<std::string> used;
+  for (const auto& output : graph.output()) used.insert(output.name());
+  for (const auto& node : graph.node()) {
+    used.insert(node.input().begin(), node.input().end());
+    for (auto& name : captured_by(node)) used.insert(std::move(name));
+  }
+  auto& initializers = *graph.mutable_initializer();
+  int kept = 0;
+  for (int i = 0; i < initializers.size(); ++i) {
+    if (used.contains(initializers[i].name()))
+      initializers.SwapElements(kept++, i);
+    else
+      network.constants.erase(initializers[i].name());
+  }
+  initializers.DeleteSubrange(kept, initializers.size() - kept);
+  for (const auto& node : graph.node()) used.insert(node.output().begin(), node.output().end());
+  auto& infos = *graph.mutable_value_info();
+  const auto rest =
+      std::stable_partition(infos.begin(), infos.end(), [&](const auto& info) { return used.contains(info.name()); });
+  infos.DeleteSubrange(static_cast<int>(rest - infos.begin()), static_cast<int>(infos.end() - rest));
 }
 
 std::optional<std::vector<std::int64_t>> constant_ints(const Network& network, const std::string& name) {

@@ -42,6 +42,9 @@ std::optional<Tensor> take_tensor(proto::TensorProto& message, TensorFiles& file
 // Adds an initializer to the main graph.
 void add_constant(Network& network, const std::string& name, Tensor tensor);
 
+// Removes initializers that nothing reads, and what is said of values that are no longer there.
+void drop_unused(Network& network);
+
 // The elements as integers, nothing where the value is no constant of integers.
 std::optional<std::vector<std::int64_t>> constant_ints(const Network& network, const std::string& name);
 

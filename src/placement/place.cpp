@@ -159,6 +159,11 @@ QuantizeOptions feasible(const Graph& graph, QuantizeOptions options) {
     throw Unsupported(
         "[placement] target_device is CPU_SPR, which is for OpenVINO models; ANY or CPU is needed for ONNX");
   }
+  if (graph.vocabulary == Vocabulary::kOnnx && !has_eight_bits(options)) {
+    throw Unsupported(fmt::format(
+        "[placement] activations of {} and weights of {} bits were asked for; ONNX models are quantized to 8 bits",
+        options.activations.bits.value_or(8), options.weights.bits.value_or(8)));
+  }
   if (graph.per_channel) return options;
   if (options.weights.per_channel == true || options.activations.per_channel == true) {
     throw InvalidArgument(

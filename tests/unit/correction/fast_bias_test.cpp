@@ -25,7 +25,7 @@ std::vector<float> waves(std::size_t count, float phase) {
 
 struct Layout {
   std::string what;
-  OpKind kind;
+  std::size_t channel_axes;  // of the weight: 1, or 2 where groups have an axis of their own
   std::size_t groups, outputs, inputs;  // the latter two per group
   bool per_channel;
   int levels;
@@ -40,7 +40,7 @@ Quantizer quantizer_of(const Layout& layout, const Tensor& weight) {
   quantizer.port = 1;
   quantizer.config = test::weight_config();
   if (layout.per_channel)
-    quantizer.channel_axes = layout.kind == OpKind::kConvolution ? std::vector{0} : std::vector{0, 1};
+    quantizer.channel_axes = layout.channel_axes == 1 ? std::vector{0} : std::vector{0, 1};
   quantizer.range = fit_weight(weight, quantizer.channel_axes, quantizer.config, false);
   if (layout.levels != 255) {  // another number of levels, and a zero point
     quantizer.range.levels = layout.levels;
@@ -85,8 +85,10 @@ TEST_P(BiasShift, RestoresTheMeanOfEveryOutputChannel) {
   const Layout layout = GetParam();
   constexpr std::size_t kLength = 11;
   const std::size_t channels = layout.groups * layout.inputs;
-  Shape shape = {static_cast<std::int64_t>(layout.outputs), static_cast<std::int64_t>(layout.inputs), kKernel};
-  if (layout.kind != OpKind::kConvolution) shape.insert(shape.begin(), static_cast<std::int64_t>(layout.groups));
+  const auto groups = static_cast<std::int64_t>(layout.groups);
+  const auto outputs = static_cast<std::int64_t>(layout.outputs);
+  Shape shape = {groups, outputs, static_cast<std::int64_t>(layout.inputs), kKernel};
+  if (layout.channel_axes == 1) shape = {groups * outputs, shape[2], shape[3]};
   const auto weight = waves(element_count(shape), 0);
   const auto x = waves(channels * kLength, 2);
   std::vector<float> mean(channels, 0);
@@ -94,7 +96,7 @@ TEST_P(BiasShift, RestoresTheMeanOfEveryOutputChannel) {
 
   const Tensor elements = Tensor::copy_of(std::span<const float>(weight), shape);
   const Quantizer quantizer = quantizer_of(layout, elements);
-  const auto shift = bias_shift(elements, quantizer, layout.kind, mean);
+  const auto shift = bias_shift(elements, quantizer, layout.channel_axes, mean);
   const auto exact = means(layout, weight, x, kLength);
   const auto quantized = means(layout, rounded(weight, quantizer.range), x, kLength);
   ASSERT_EQ(shift.size(), exact.size());
@@ -107,15 +109,16 @@ TEST_P(BiasShift, RestoresTheMeanOfEveryOutputChannel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, BiasShift,
-                         testing::Values(Layout{"plain", OpKind::kConvolution, 1, 5, 3, true, 255},
-                                         Layout{"plain_one_scale", OpKind::kConvolution, 1, 5, 3, false, 255},
-                                         Layout{"plain_with_zero_points", OpKind::kConvolution, 1, 5, 3, true, 16},
-                                         Layout{"plain_with_two_bits", OpKind::kConvolution, 1, 5, 3, true, 3},
-                                         Layout{"plain_with_ten_bits", OpKind::kConvolution, 1, 5, 3, true, 1023},
-                                         Layout{"grouped", OpKind::kGroupConvolution, 3, 2, 4, true, 255},
-                                         Layout{"grouped_one_scale", OpKind::kGroupConvolution, 3, 2, 4, false, 31},
-                                         Layout{"depthwise", OpKind::kDepthwiseConvolution, 5, 1, 1, true, 255},
-                                         Layout{"depthwise_twice", OpKind::kDepthwiseConvolution, 5, 2, 1, true, 16}),
+                         testing::Values(Layout{"plain", 1, 1, 5, 3, true, 255},
+                                         Layout{"plain_one_scale", 1, 1, 5, 3, false, 255},
+                                         Layout{"plain_with_zero_points", 1, 1, 5, 3, true, 16},
+                                         Layout{"plain_with_two_bits", 1, 1, 5, 3, true, 3},
+                                         Layout{"plain_with_ten_bits", 1, 1, 5, 3, true, 1023},
+                                         Layout{"grouped", 2, 3, 2, 4, true, 255},
+                                         Layout{"grouped_one_scale", 2, 3, 2, 4, false, 31},
+                                         Layout{"grouped_in_one_axis", 1, 3, 2, 4, true, 255},
+                                         Layout{"depthwise", 2, 5, 1, 1, true, 255},
+                                         Layout{"depthwise_twice", 2, 5, 2, 1, true, 16}),
                          [](const auto& test) { return test.param.what; });
 
 TEST(BiasShiftOf, IsZeroForWeightsOnLevelsAndForDataWithoutMean) {
@@ -124,9 +127,9 @@ TEST(BiasShiftOf, IsZeroForWeightsOnLevelsAndForDataWithoutMean) {
   quantizer.node = "conv";
   quantizer.range = {{-127}, {127}, 255};
   const Tensor exact = Tensor::copy_of(std::span<const float>(levels), {2, 2, 1});
-  EXPECT_THAT(bias_shift(exact, quantizer, OpKind::kConvolution, std::vector<float>{3, 4}), Each(0.0F));
+  EXPECT_THAT(bias_shift(exact, quantizer, 1, std::vector<float>{3, 4}), Each(0.0F));
   const Tensor other = Tensor::copy_of(std::span<const float>(waves(4, 1)), {2, 2, 1});
-  EXPECT_THAT(bias_shift(other, quantizer, OpKind::kConvolution, std::vector<float>{0, 0}), Each(0.0F));
+  EXPECT_THAT(bias_shift(other, quantizer, 1, std::vector<float>{0, 0}), Each(0.0F));
 }
 
 TEST(BiasShiftOf, NeedsAMeanForEachInputChannel) {
@@ -134,7 +137,7 @@ TEST(BiasShiftOf, NeedsAMeanForEachInputChannel) {
   quantizer.node = "conv";
   quantizer.range = {{-1}, {1}, 255};
   const Tensor weight = Tensor::copy_of(std::span<const float>(waves(4, 1)), {2, 2, 1});
-  EXPECT_THROW(bias_shift(weight, quantizer, OpKind::kConvolution, std::vector<float>{1, 2, 3}), InternalError);
+  EXPECT_THROW(bias_shift(weight, quantizer, 1, std::vector<float>{1, 2, 3}), InternalError);
 }
 
 TEST(CorrectsBias, HoldsForConvolutionsWithChannelsOnAxisOne) {

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+
+#include "onnx/messages.h"
+#include "onnx/names.h"
+#include "onnx/rewrite.h"
+#include "onnx/tensors.h"
+#include "tightrope/error.h"
+
+namespace tightrope::onnx {
+namespace {
+
+constexpr std::int64_t kAxesAsInputOpset = 18;  // the first in which every reduction reads its axes
+
+class ProbeWriter {
+ public:
+  ProbeWriter(Network& network, const Graph& graph)
+      : network_(network), messages_(*network.model.mutable_graph()), graph_(graph), names_(messages_) {}
+
+  std::string add(const Probe& probe) {
+    const Value& value = graph_.value(probe.value);
+    const std::string name = names_.unique("probe");
+    auto& output = *messages_.add_output();
+    output.set_name(name);
+    auto& type = *output.mutable_type()->mutable_tensor_type();
+    if (probe.reduction == Probe::Reduction::kWhole) {
+      type.set_elem_type(to_data_type(value.type));
+      add_node("Identity", value.name, name);
+    } else {
+      type.set_elem_type(proto::TensorProto::FLOAT);
+      reduce(probe, value, name);
+    }
+    return name;
+  }
+
+ private:
+  proto::NodeProto& add_node(const char* type, const std::string& input, const std::string& output) {
+    auto& node = *messages_.add_node();
+    node.set_op_type(type);
+    node.set_name(output);
+    node.add_input(input);
+    node.add_output(output);
+    return node;
+  }
+
+  // The value in single precision: few runtimes reduce others.
+  const std::string& as_float(const Value& value) {
+    if (value.type == ElementType::kF32) return value.name;
+    const auto [found, is_new] = as_float_.try_emplace(value.name);
+    if (is_new) {
+      found->second = names_.unique(value.name + "/float");
+      set_attribute(add_node("Cast", value.name, found->second), "to", proto::TensorProto::FLOAT);
+    }
+    return found->second;
+  }
+
+  void reduce(const Probe& probe, const Value& value, const std::string& name) {
+    const auto axes = reduced_axes(probe, value);
+    if (!axes) {
+      add_node("Identity", as_float(value), name);
+      return;
+    }
+    const char* type = probe.reduction == Probe::Reduction::kMin   ? "ReduceMin"
+                       : probe.reduction == Probe::Reduction::kMax ? "ReduceMax"
+                                                                   : "ReduceMean";
+    auto& node = add_node(type, as_float(value), name);
+    if (axes->empty()) return;  // all of them
+    if (opset_of(network_.model) < kAxesAsInputOpset) {
+      set_attribute(node, "axes", *axes);
+    } else {
+      const std::string constant = names_.unique(name + "/axes");
+      add_constant(network_, constant, Tensor::copy_of(*axes, {static_cast<std::int64_t>(axes->size())}));
+      node.add_input(constant);
+    }
+  }
+
+  // Empty: all axes; nothing: none.
+  std::optional<std::vector<std::int64_t>> reduced_axes(const Probe& probe, const Value& value) const {
+    std::vector<std::int64_t> axes;
+    if (probe.kept_axes.empty()) return axes;
+    if (!value.known_rank) {
+      throw Unsupported(
+          fmt::format("[statistics] node '{}': its output has no known rank; a model with known ranks is needed",
+                      graph_.node(value.producer).name));
+    }
+    for (int axis = 0; axis < static_cast<int>(value.shape.size()); ++axis) {
+      if (std::ranges::find(probe.kept_axes, axis) == probe.kept_axes.end()) axes.push_back(axis);
+    }
+    return axes.empty() ? std::nullopt : std::optional(axes);
+  }
+
+  Network& network_;
+  proto::GraphProto& messages_;
+  const Graph& graph_;
+  Names names_;
+  std::map<std::string, std::string> as_float_;
+};
+
+}  // namespace
+
+std::vector<std::string> add_probes(Network& copy, const Graph& graph, std::span<const Probe> probes) {
+  ProbeWriter writer(copy, graph);
+  copy.model.mutable_graph()->clear_output();
+  std::vector<std::string> names;
+  for (const Probe& probe : probes) names.push_back(writer.add(probe));
+  return names;
+}
+
+}  // namespace tightrope::onnx

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "onnx/rewrite.h"
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <unordered_set>
+
+#include "kernels/quantize.h"
+#include "onnx/messages.h"
+#include "onnx/names.h"
+#include "onnx/tensors.h"
+#include "tightrope/error.h"
+
+namespace tightrope::onnx {
+namespace {
+
+[[noreturn]] void refuse(const Quantizer& quantizer, const std::string& found) {
+  throw InvalidArgument(fmt::format("[plan] node '{}', port {}: {}; a plan made for this very model is needed",
+                                    quantizer.node, quantizer.port, found));
+}
+
+[[noreturn]] void refuse_levels(const Quantizer& quantizer) {
+  throw Unsupported(fmt::format("[apply] node '{}', port {}: {} levels; ONNX models take 8 bits, which are 255 or 256",
+                                quantizer.node, quantizer.port, quantizer.range.levels));
+}
+
+struct Grid {
+  bool is_signed = true;  // the integers are int8, otherwise uint8
+  std::vector<float> scale;
+  std::vector<std::int8_t> zero_point;  // bits of an uint8 where it is not signed
+};
+
+// What QuantizeLinear rounds to, and what it clips at: the limits of the type.
+Grid grid_of(const Quantizer& quantizer) {
+  const Range& range = quantizer.range;
+  if (range.levels != 255 && range.levels != 256) refuse_levels(quantizer);
+  Grid grid;
+  grid.is_signed = std::ranges::any_of(range.low, [](float low) { return low < 0; });
+  const int lowest = grid.is_signed ? -(range.levels / 2) : 0;
+  const float least = grid.is_signed ? -128 : 0;
+  for (std::size_t c = 0; c < range.low.size(); ++c) {
+    const float step = (range.high[c] - range.low[c]) / static_cast<float>(range.levels - 1);
+    grid.scale.push_back(std::max(step, std::numeric_limits<float>::epsilon()));
+    const float zero = static_cast<float>(lowest) - std::nearbyint(range.low[c] / grid.scale[c]);
+    grid.zero_point.push_back(static_cast<std::int8_t>(static_cast<int>(std::clamp(zero, least, least + 255))));
+  }
+  return grid;
+}
+
+// The range moved by less than half a step, so that zero is on a level: zero points of ONNX are integers.
+Range with_zero_on_a_level(Range range) {
+  const auto steps = static_cast<float>(range.levels - 1);
+  for (std::size_t c = 0; c < range.low.size(); ++c) {
+    const float step = (range.high[c] - range.low[c]) / steps;
+    if (!(step > 0)) continue;
+    range.low[c] = std::nearbyint(range.low[c] / step) * step;
+    range.high[c] = range.low[c] + steps * step;
+  }
+  return range;
+}
+
+template <typename T>
+Tensor tensor_of(ElementType type, const std::vector<T>& values, Shape shape) {
+  const auto bytes = std::make_shared<std::vector<T>>(values);
+  return Tensor(type, std::move(shape), {bytes, bytes->data()});
+}
+
+// A quantizer as it stands in the file: what it reads, and the nodes that it consists of.
+struct Pair {
+  const Quantizer* quantizer = nullptr;
+  std::string value;  // by its name in the base
+  Pair* source = nullptr;  // whose result it reads in place of the value
+  bool gives_output = false;     // of the model: then the result has the output's name
+  bool is_written = false;
+  std::string result;
+};
+
+class Rewriter {
+ public:
+  Rewriter(Network& network, const Graph& graph)
+      : network_(network),
+        messages_(*network.model.mutable_graph()),
+        graph_(graph),
+        names_(messages_),
+        order_(sorted_nodes(messages_)),
+        slots_(static_cast<std::size_t>(messages_.node_size())) {
+    for (int i = 0; i < messages_.node_size(); ++i) {
+      const auto& node = messages_.node(i);
+      nodes_.emplace(node.name(), i);
+      slots_[static_cast<std::size_t>(i)].resize(static_cast<std::size_t>(node.input_size()));
+      for (const auto& output : node.output()) can_be_renamed_.insert(output);
+    }
+    for (const auto& node : messages_.node()) {
+      for (const auto& name : captured_by(node)) can_be_renamed_.erase(name);
+    }
+  }
+
+  void run(const Plan& plan) {
+    for (const Quantizer& quantizer : plan.quantizers) {
+      if (quantizer.range.low.empty()) refuse(quantizer, "no range");
+      if (graph_.find(quantizer.node) == kNone) {
+        throw InvalidArgument(fmt::format(
+            "[plan] node '{}' is not in the model; a plan made for this very model is needed", quantizer.node));
+      }
+    }
+    // An output's quantizer stands between the tensor and all its consumers, those of inputs included.
+    for (const Quantizer& quantizer : plan.quantizers) {
+      if (quantizer.kind == SiteKind::kOutput) quantize_output(quantizer);
+    }
+    for (const Quantizer& quantizer : plan.quantizers) {
+      if (quantizer.kind != SiteKind::kOutput) quantize_input(quantizer);
+    }
+    for (const BiasShift& shift : plan.bias_shifts) shift_bias(shift);
+    write();
+    drop_unused(network_);
+  }
+
+ private:
+  const Node& node_of(const Quantizer& quantizer) const { return graph_.node(graph_.find(quantizer.node)); }
+
+  const Value& value_read(const Quantizer& quantizer) const {
+    const Node& node = node_of(quantizer);
+    const auto& values = quantizer.kind == SiteKind::kOutput ? node.outputs : node.inputs;
+    const auto port = static_cast<std::size_t>(quantizer.port);
+    if (quantizer.port < 0 || port >= values.size() || values[port] == kNone)
+      refuse(quantizer, quantizer.kind == SiteKind::kOutput ? "no such output" : "no such input");
+    const Value& value = graph_.value(values[port]);
+    if (!is_float(value.type))
+      refuse(quantizer, fmt::format("the tensor is {}, not floating point", name_of(value.type)));
+    check_channels(quantizer, value);
+    return value;
+  }
+
+  static void check_channels(const Quantizer& quantizer, const Value& value) {
+    if (quantizer.range.low.size() == 1) return;
+    if (quantizer.channel_axes.size() != 1) refuse(quantizer, "the format has one axis for scales");
+    const int axis = quantizer.channel_axes[0];
+    const bool exists = value.known_rank && axis >= 0 && static_cast<std::size_t>(axis) < value.shape.size();
+    if (!exists || value.shape[static_cast<std::size_t>(axis)] != static_cast<std::int64_t>(quantizer.range.low.size())) {
+      refuse(quantizer, fmt::format("{} ranges for axis {} of {}", quantizer.range.low.size(), axis,
+                                    value.known_rank ? to_string(value.shape) : "an unknown shape"));
+    }
+  }
+
+  // Quantizers of one tensor that agree in everything are one.
+  Pair& pair_for(const Quantizer& quantizer, const std::string& value, Pair* source) {
+    std::vector<std::unique_ptr<Pair>>& pairs = pairs_[value];
+    for (const auto& pair : pairs) {
+      if (pair->source == source && pair->quantizer->range == quantizer.range &&
+          pair->quantizer->kind == quantizer.kind && pair->quantizer->channel_axes == quantizer.channel_axes)
+        return *pair;
+    }
+    pairs.push_back(std::make_unique<Pair>());
+    pairs.back()->quantizer = &quantizer;
+    pairs.back()->value = value;
+    pairs.back()->source = source;
+    return *pairs.back();
+  }
+
+  void quantize_output(const Quantizer& quantizer) {
+    const std::string& value = value_read(quantizer).name;
+    Pair& pair = pair_for(quantizer, value, nullptr);
+    for (int i = 0; i < messages_.node_size(); ++i) {
+      const auto& node = messages_.node(i);
+      // A shape does not depend on the elements.
+      if (node.op_type() == "Shape" && is_standard(node, network_.model)) continue;
+      for (int port = 0; port < node.input_size(); ++port) {
+        if (node.input(port) == value) slots_[static_cast<std::size_t>(i)][static_cast<std::size_t>(port)] = &pair;
+      }
+    }
+    give_output(pair);
+  }
+
+  // Where the value is an output of the model, the result takes over its name. Values that are also inputs, or that
+  // bodies read by this name, keep it.
+  void give_output(Pair& pair) {
+    const bool is_output =
+        std::ranges::any_of(messages_.output(), [&](const auto& output) { return output.name() == pair.value; });
+    if (!is_output || !can_be_renamed_.contains(pair.value)) return;
+    Pair*& giver = outputs_[pair.value];
+    if (giver != nullptr) giver->gives_output = false;
+    giver = &pair;
+    pair.gives_output = true;
+    float_names_.emplace(pair.value, "");
+  }
+
+  void quantize_input(const Quantizer& quantizer) {
+    const std::string& value = value_read(quantizer).name;
+    if (node_of(quantizer).kind == OpKind::kResult) {
+      const auto found = outputs_.find(value);
+      give_output(pair_for(quantizer, value, found == outputs_.end() ? nullptr : found->second));
+      return;
+    }
+    const int index = operation(quantizer.node);
+    if (quantizer.port >= messages_.node(index).input_size()) refuse(quantizer, "it is read by a body");
+    if (quantizer.kind == SiteKind::kWeight && !network_.constants.contains(value))
+      refuse(quantizer, "the input is no floating-point constant");
+    Pair*& slot = slots_[static_cast<std::size_t>(index)][static_cast<std::size_t>(quantizer.port)];
+    slot = &pair_for(quantizer, value, slot);
+  }
+
+  int operation(const std::string& name) const {
+    const auto found = nodes_.find(name);
+    if (found != nodes_.end()) return found->second;
+    throw InvalidArgument(
+        fmt::format("[plan] node '{}' is no operation; a plan made for this very model is needed", name));
+  }
+
+  // Convolutions have an operand for the bias; behind other operations the shift is added.
+  void shift_bias(const BiasShift& correction) {
+    const int index = operation(correction.node);
+    auto& node = *messages_.mutable_node(index);
+    const Value& output = graph_.value(graph_.node(graph_.find(correction.node)).outputs.at(0));
+    const std::string bias = input_of(node, 2);
+    const auto count = static_cast<std::int64_t>(correction.shift.size());
+    const bool convolves = node.op_type() == "Conv" || node.op_type() == "ConvTranspose";
+    const auto constant = network_.constants.find(bias);
+    if (!output.known_rank || output.shape.size() < 2) refuse_shift(correction, output);
+    const std::size_t axis = convolves ? 1 : output.shape.size() - 1;
+    if (output.shape[axis] >= 0 && output.shape[axis] != count) refuse_shift(correction, output);
+    if (convolves && (bias.empty() || constant != network_.constants.end())) {
+      std::vector<float> sum = correction.shift;
+      if (!bias.empty()) {
+        const std::vector<float> before = constant->second.to_floats();
+        if (before.size() != sum.size()) refuse_shift(correction, output);
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += before[i];
+      }
+      const std::string name = names_.unique(bias.empty() ? correction.node + "/bias" : bias + "/corrected");
+      add_constant(network_, name, Tensor::copy_of(sum, {count}).cast(output.type));
+      while (node.input_size() < 3) node.add_input();
+      node.set_input(2, name);
+      slots_[static_cast<std::size_t>(index)].resize(static_cast<std::size_t>(node.input_size()));
+      return;
+    }
+    Shape shape(output.shape.size() - axis, 1);
+    shape[0] = count;
+    const std::string name = names_.unique(correction.node + "/bias_shift");
+    add_constant(network_, name, Tensor::copy_of(correction.shift, shape).cast(output.type));
+    shifts_.emplace(index, name);
+  }
+
+  [[noreturn]] static void refuse_shift(const BiasShift& correction, const Value& output) {
+    throw InvalidArgument(fmt::format(
+        "[plan] node '{}': a shift of {} channels for an output {}; a plan made for this very model is needed",
+        correction.node, correction.shift.size(), output.known_rank ? to_string(output.shape) : "of unknown shape"));
+  }
+
+  // Writing: the operations in their order, in front of each the quantizers that it is the first to read from.
+
+  void write() {
+    for (auto& [value, name] : float_names_) name = names_.unique(value + "/float");
+    for (auto& info : *messages_.mutable_value_info()) info.set_name(float_name(info.name()));
+    google::protobuf::RepeatedPtrField<proto::NodeProto> before;
+    before.Swap(messages_.mutable_node());
+    for (const int index : order_) write(before[index], index);
+    for (const auto& [value, pair] : outputs_) write(*pair);
+  }
+
+  const std::string& float_name(const std::string& value) const {
+    const auto found = float_names_.find(value);
+    return found == float_names_.end() ? value : found->second;
+  }
+
+  void write(proto::NodeProto& node, int index) {
+    const auto& slots = slots_[static_cast<std::size_t>(index)];
+    for (int port = 0; port < node.input_size(); ++port) {
+      Pair* pair = slots[static_cast<std::size_t>(port)];
+      const std::string& now = pair == nullptr ? float_name(node.input(port)) : write(*pair);
+      if (now != node.input(port)) node.set_input(port, now);
+    }
+    for (auto& output : *node.mutable_output()) {
+      if (float_names_.contains(output)) output = float_name(output);
+    }
+    const auto shift = shifts_.find(index);
+    if (shift == shifts_.end()) {
+      messages_.add_node()->Swap(&node);
+      return;
+    }
+    const std::string sum = node.output(0);
+    node.set_output(0, names_.unique(sum + "/unshifted"));
+    const std::string product = node.output(0);
+    messages_.add_node()->Swap(&node);
+    add_node("Add", names_.unique(shift->second + "/add"), {product, shift->second}, sum);
+  }
+
+  proto::NodeProto& add_node(const std::string& type, const std::string& name, const std::vector<std::string>& inputs,
+                             const std::string& output) {
+    auto& node = *messages_.add_node();
+    node.set_op_type(type);
+    node.set_name(name);
+    for (const std::string& input : inputs) node.add_input(input);
+    node.add_output(output);
+    return node;
+  }
+
+  // The names that NNCF gives, with the first number for which all are free.
+  std::string free_suffix(const std::string& value) {
+    for (int number = 1;; ++number) {
+      const std::string suffix = fmt::format("_{}_{}", value, number);
+      constexpr std::string_view kPrefixes[] = {"QuantizeLinear", "DequantizeLinear", "q_output",
+                                                "dq_output",      "scale",            "zero_point"};
+      const auto is_taken = [&](std::string_view prefix) { return names_.contains(fmt::format("{}{}", prefix, suffix)); };
+      if (std::ranges::any_of(kPrefixes, is_taken)) continue;
+      for (const std::string_view prefix : kPrefixes) names_.insert(fmt::format("{}{}", prefix, suffix));
+      return suffix;
+    }
+  }
+
+  // Writes the pair, unless it is written, and gives the name of its result.
+  const std::string& write(Pair& pair) {
+    if (pair.is_written) return pair.result;
+    pair.is_written = true;
+    const std::string source = pair.source == nullptr ? float_name(pair.value) : write(*pair.source);
+    const std::string suffix = free_suffix(pair.value);
+    pair.result = pair.gives_output ? pair.value : "dq_output" + suffix;
+    if (pair.quantizer->kind == SiteKind::kWeight)
+      write_weight(pair, suffix);
+    else
+      write_activation(pair, source, suffix);
+    return pair.result;
+  }
+
+  void write_activation(const Pair& pair, std::string source, const std::string& suffix) {
+    const Grid grid = grid_of(*pair.quantizer);
+    const std::vector<std::string> parameters = add_parameters(grid, suffix);
+    if (type_of(pair) != ElementType::kF32) {
+      const std::string wide = names_.unique("cast" + suffix);
+      set_attribute(add_node("Cast", wide, {source}, wide), "to", proto::TensorProto::FLOAT);
+      source = wide;
+    }
+    auto& quantize =
+        add_node("QuantizeLinear", "QuantizeLinear" + suffix, {source, parameters[0], parameters[1]}, "q_output" + suffix);
+    set_axis(quantize, *pair.quantizer);
+    write_dequantize(pair, parameters, suffix);
+  }
+
+  void write_weight(const Pair& pair, const std::string& suffix) {
+    const Quantizer& quantizer = *pair.quantizer;
+    if (quantizer.range.levels > 256) refuse_levels(quantizer);
+    const Tensor weight = network_.constants.at(pair.value);
+    const Range range = with_zero_on_a_level(quantizer.range);
+    const QuantizedTensor packed =
+        quantize_tensor(weight.to_floats(), weight.shape(), quantizer.channel_axes, range);
+    // Always int8: with int8 activations runtimes take no other weights.
+    const int offset = packed.lowest + range.levels - 1 > 127 ? 128 : 0;
+    std::vector<std::int8_t> levels(packed.levels.size());
+    for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = static_cast<std::int8_t>(packed.levels[i] - offset);
+    Grid grid;
+    grid.scale = packed.scale;
+    for (std::size_t c = 0; c < grid.scale.size(); ++c) {
+      const float zero = packed.zero_point.empty() ? 0 : packed.zero_point[c];
+      grid.zero_point.push_back(
+          static_cast<std::int8_t>(std::clamp(static_cast<int>(std::nearbyint(zero)) - offset, -128, 127)));
+    }
+    add_constant(network_, "q_output" + suffix, tensor_of(ElementType::kI8, levels, weight.shape()));
+    write_dequantize(pair, add_parameters(grid, suffix), suffix);
+  }
+
+  std::vector<std::string> add_parameters(const Grid& grid, const std::string& suffix) {
+    const Shape shape = grid.scale.size() == 1 ? Shape{} : Shape{static_cast<std::int64_t>(grid.scale.size())};
+    add_constant(network_, "scale" + suffix, Tensor::copy_of(grid.scale, shape));
+    add_constant(network_, "zero_point" + suffix,
+                 tensor_of(grid.is_signed ? ElementType::kI8 : ElementType::kU8, grid.zero_point, shape));
+    return {"scale" + suffix, "zero_point" + suffix};
+  }
+
+  void write_dequantize(const Pair& pair, const std::vector<std::string>& parameters, const std::string& suffix) {
+    const bool is_single = type_of(pair) == ElementType::kF32;
+    const std::string output = is_single ? pair.result : names_.unique("cast_input" + suffix);
+    auto& dequantize = add_node("DequantizeLinear", "DequantizeLinear" + suffix,
+                                {"q_output" + suffix, parameters[0], parameters[1]}, output);
+    set_axis(dequantize, *pair.quantizer);
+    if (is_single) return;
+    auto& cast = add_node("Cast", names_.unique("cast_output" + suffix), {output}, pair.result);
+    set_attribute(cast, "to", to_data_type(type_of(pair)));
+  }
+
+  static void set_axis(proto::NodeProto& node, const Quantizer& quantizer) {
+    if (quantizer.range.low.size() > 1) set_attribute(node, "axis", quantizer.channel_axes[0]);
+  }
+
+  ElementType type_of(const Pair& pair) const { return value_read(*pair.quantizer).type; }
+
+  Network& network_;
+  proto::GraphProto& messages_;
+  const Graph& graph_;
+  Names names_;
+  std::vector<int> order_;                            // of the base
+  std::unordered_map<std::string, int> nodes_;        // indices, by name
+  std::unordered_set<std::string> can_be_renamed_;    // values
+  std::map<std::string, std::vector<std::unique_ptr<Pair>>> pairs_;  // by value
+  std::vector<std::vector<Pair*>> slots_;             // what an input of a node reads in place of its value, by index
+  std::map<std::string, Pair*> outputs_;              // what gives an output of the model
+  std::map<std::string, std::string> float_names_;    // of values whose name went over to a quantizer's result
+  std::map<int, std::string> shifts_;                 // what is added behind a node
+};
+
+}  // namespace
+
+void rewrite(Network& copy, const Graph& graph, const Plan& plan) { Rewriter(copy, graph).run(plan); }
+
+}  // namespace tightrope::onnx
