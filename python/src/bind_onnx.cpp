@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX models come as bytes: the messages of Python's onnx package belong to another library.
+// ONNX models come and go as bytes: the messages of Python's onnx package belong to another library.
 #include "bind.h"
 #include "onnx/onnx_model.h"
-#include "tightrope/options.h"
-#include "tightrope/quantize.h"
+#include "tightrope/onnx.h"
 
 namespace tightrope::python {
 
-namespace {
-
-onnx::Network base_of(std::string_view bytes, const std::string& folder) {
-  onnx::Network network = onnx::parse_network({bytes.data(), bytes.size()}, folder);
-  onnx::normalize(network);
-  return network;
-}
-
-}  // namespace
-
 void bind_onnx(py::module_& module) {
   module.def(
-      "place_onnx",
-      [](const py::bytes& model, const std::string& folder, const std::string& options) {
+      "read_onnx",
+      [](const py::bytes& model, const std::string& folder) {
         const std::string_view bytes = model;
         const py::gil_scoped_release release;
-        return place(onnx::read_graph(base_of(bytes, folder)), quantize_options_from_json(options));
+        return from_onnx({bytes.data(), bytes.size()}, folder);
       },
-      py::arg("model"), py::arg("folder"), py::arg("options"),
-      "Where quantizers go in a serialized ONNX model whose external data lie in this folder.");
+      py::arg("model"), py::arg("folder"), "A model of a serialized ModelProto, whose external data lie in this folder.");
+  module.def(
+      "apply_onnx",
+      [](const Model& model, const Plan& plan) {
+        std::string bytes;
+        {
+          const py::gil_scoped_release release;
+          bytes = to_onnx(*model.apply(plan));
+        }
+        return py::bytes(bytes);
+      },
+      py::arg("model"), py::arg("plan"), "The serialized ModelProto of the model under the plan.");
+  module.def(
+      "save_onnx",
+      [](const Model& model, const Plan& plan, const std::string& path) {
+        const py::gil_scoped_release release;
+        model.apply(plan)->save(path);
+      },
+      py::arg("model"), py::arg("plan"), py::arg("path"), "Writes all files of the model under the plan, or none.");
   module.def(
       "onnx_base",
       [](const py::bytes& model, const std::string& folder) {
@@ -34,7 +40,9 @@ void bind_onnx(py::module_& module) {
         std::string base;
         {
           const py::gil_scoped_release release;
-          base = onnx::to_bytes(base_of(bytes, folder));
+          onnx::Network network = onnx::parse_network({bytes.data(), bytes.size()}, folder);
+          onnx::normalize(network);
+          base = onnx::to_bytes(network);
         }
         return py::bytes(base);
       },

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tightrope quantizes OpenVINO models to 8 bits and keeps their accuracy.
+"""Tightrope quantizes OpenVINO and ONNX models to 8 bits and keeps their accuracy.
 
 The names, arguments and defaults are those of NNCF's post-training quantization: `import tightrope as nncf` is enough.
 """
 
 from tightrope import _runtime, errors
+from tightrope.conversion import to_openvino
 from tightrope.data.dataset import Dataset
 from tightrope.errors import (
     AccuracyNotReachedError,
@@ -91,4 +92,5 @@ __all__ = [
     "quantize_with_accuracy_control",
     "report",
     "set_log_level",
+    "to_openvino",
 ]

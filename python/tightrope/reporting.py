@@ -2,20 +2,21 @@
 """What a run did, what it measured and why it stopped."""
 
 import json
-import weakref
 from typing import Any
 
 import openvino
 
-from tightrope import _runtime
+from tightrope._runtime import _core
 from tightrope.errors import InvalidArgumentError
+from tightrope.frameworks import is_onnx
 from tightrope.scopes import IgnoredScope
 
-_NOTE = ["tightrope", "report"]
+_NOTE = "report"
+_REMEMBERED = 64
 
-# Reports with times, of models made in this process. The report inside a model has none, so that equal runs give equal
-# files.
-_with_times: "dict[int, Report]" = {}  # by id of the model, as long as it lives
+# Reports with times, of runs in this process, by the report inside the model: that has no times, so that equal runs give
+# equal files.
+_with_times: "dict[str, Report]" = {}
 
 
 class Report:
@@ -39,7 +40,7 @@ class Report:
         return [*super().__dir__(), *self.data]
 
     def __str__(self) -> str:
-        return _runtime._core.report_to_text(self._text)
+        return _core.report_to_text(self._text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Report, (self._text,)
@@ -53,25 +54,52 @@ class Report:
         return IgnoredScope(names=list(self.data["reverted"]))
 
 
-def attach_report(model: openvino.Model, text: str) -> None:
+def attach_report(model: Any, text: str) -> None:
     """Puts the report into the model, where saving keeps it."""
-    model.set_rt_info(_runtime._core.without_times(text), _NOTE)
-    _with_times[id(model)] = Report(text)
-    weakref.finalize(model, _with_times.pop, id(model), None)
+    note = _core.without_times(text)
+    _set_note(model, note)
+    _with_times[note] = Report(text)
+    if len(_with_times) > _REMEMBERED:
+        del _with_times[next(iter(_with_times))]
 
 
-def report(model: openvino.Model) -> Report:
+def report(model: Any) -> Report:
     """The report of a model that Tightrope returned, also after the model was saved and read.
+
+    model: an `openvino.Model` or an `onnx.ModelProto`.
 
     Times are known only in the process that made the model.
 
     Raises InvalidArgumentError if the model has no report.
     """
-    if not isinstance(model, openvino.Model):
-        raise InvalidArgumentError(f"[report] found an object of type {type(model).__name__}; needs an openvino.Model.")
-    known = _with_times.get(id(model))
-    if known is not None:
-        return known
-    if not model.has_rt_info(_NOTE):
+    note = _note(model)
+    if note is None:
         raise InvalidArgumentError("[report] the model has no report; needs a model that Tightrope returned.")
-    return Report(model.get_rt_info(_NOTE).astype(str))
+    return _with_times.get(note) or Report(note)
+
+
+def copy_report(source: Any, target: Any) -> None:
+    """Gives one model the report of the other, if it has one."""
+    note = _note(source)
+    if note is not None:
+        _set_note(target, note)
+
+
+def _set_note(model: Any, note: str) -> None:
+    if isinstance(model, openvino.Model):
+        model.set_rt_info(note, ["tightrope", _NOTE])
+        return
+    key = f"tightrope.{_NOTE}"
+    entry = next((entry for entry in model.metadata_props if entry.key == key), None) or model.metadata_props.add()
+    entry.key, entry.value = key, note
+
+
+def _note(model: Any) -> str | None:
+    if isinstance(model, openvino.Model):
+        path = ["tightrope", _NOTE]
+        return model.get_rt_info(path).astype(str) if model.has_rt_info(path) else None
+    if is_onnx(model):
+        return next((entry.value for entry in model.metadata_props if entry.key == f"tightrope.{_NOTE}"), None)
+    raise InvalidArgumentError(
+        f"[report] found an object of type {type(model).__name__}; needs an openvino.Model or an onnx.ModelProto."
+    )

@@ -4,16 +4,17 @@
 import json
 import numbers
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import openvino
 
-from tightrope import _runtime
 from tightrope._runtime import _core
 from tightrope.data.dataset import Dataset
-from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError, QuantizationError, UnsupportedBackendError
+from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError
+from tightrope.frameworks import Base, is_onnx, make_base
 from tightrope.log import get_logger
 from tightrope.model_inputs import named_arrays
+from tightrope.onnx.quantization.backend_parameters import BackendParameters
 from tightrope.options import accuracy_options, quantize_options
 from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
 from tightrope.progress import ProgressBars
@@ -24,11 +25,15 @@ from tightrope.quantization.advanced_parameters import (
 from tightrope.reporting import Report, attach_report
 from tightrope.scopes import IgnoredScope
 
-ValidationFunction = Callable[[openvino.CompiledModel, Iterable[Any]], Any]
+if TYPE_CHECKING:
+    import onnx
+
+Model = TypeVar("Model", openvino.Model, "onnx.ModelProto")
+ValidationFunction = Callable[[Any, Iterable[Any]], Any]
 
 
 def quantize(
-    model: openvino.Model,
+    model: Model,
     calibration_dataset: Dataset[Any, Any],
     *,
     mode: QuantizationMode | None = None,
@@ -40,10 +45,11 @@ def quantize(
     ignored_scope: IgnoredScope | None = None,
     advanced_parameters: AdvancedQuantizationParameters | None = None,
     placement: str = Placement.LEAN,
-) -> openvino.Model:
+) -> Model:
     """Quantizes a model to 8 bits with ranges observed on calibration data; returns a new model.
 
-    model: the floating-point model; it is not changed. FP32 is recommended, weights compressed to FP16 are accepted.
+    model: the floating-point model, an `openvino.Model` or an `onnx.ModelProto`; it is not changed, and the result is
+        of the same kind. FP32 is recommended, weights compressed to FP16 are accepted. ONNX Runtime runs ONNX models.
     calibration_dataset: representative inputs, without labels.
     mode: 8-bit floating point instead of integers; not supported yet.
     preset: PERFORMANCE quantizes activations symmetrically, MIXED asymmetrically; weights are symmetric. The default
@@ -54,7 +60,8 @@ def quantize(
     model_type: TRANSFORMER makes MIXED the default preset and leaves normalization, operations like it, and the matrix
         product behind a softmax in floating point. Smooth-quant isn't applied yet.
     ignored_scope: operations that stay in floating point.
-    advanced_parameters: see `AdvancedQuantizationParameters`.
+    advanced_parameters: see `AdvancedQuantizationParameters`. Of an ONNX model whose tensors are in files that aren't
+        loaded, `backend_params={"external_data_dir": folder}` says where they are.
     placement: LEAN puts quantizers only where an operation runs faster in 8 bits thanks to them, REFERENCE where NNCF
         puts them.
 
@@ -73,15 +80,15 @@ def quantize(
         placement=placement,
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
-    base = _Base(model, "quantize")
-    _core.check_options(json.dumps(options), None, "openvino")
+    base = _make_base(model, "quantize", options, "advanced_parameters")
+    _core.check_options(json.dumps(options), None, base.framework)
     with ProgressBars():
-        plan, _, report = base.make_plan(calibration_dataset, options)
-    return base.apply(plan, report)
+        plan, _, report = _make_plan(base, calibration_dataset, options)
+    return _apply(base, plan, report)
 
 
 def quantize_with_accuracy_control(
-    model: openvino.Model,
+    model: Model,
     calibration_dataset: Dataset[Any, Any],
     validation_dataset: Dataset[Any, Any],
     validation_fn: ValidationFunction,
@@ -100,7 +107,7 @@ def quantize_with_accuracy_control(
     validation_device: str = "CPU",
     validation_precision: str = "f32",
     placement: str = Placement.LEAN,
-) -> openvino.Model:
+) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
     The metric of the returned model was measured on all of the validation data; `tightrope.report(model)` tells it.
@@ -109,15 +116,17 @@ def quantize_with_accuracy_control(
         placement: as for `quantize`.
     validation_dataset: what the metric is computed on; its items reach `validation_fn` as they are. It is read several
         times, so it must start over at each iteration.
-    validation_fn: gets an `openvino.CompiledModel` and an iterable over all items of the validation dataset; returns
-        the metric as a number, or a tuple of the metric and a list with one value per item (or None).
+    validation_fn: gets an `openvino.CompiledModel`, or an `onnx.ModelProto` for ONNX models, and an iterable over all
+        items of the validation dataset; returns the metric as a number, or a tuple of the metric and a list with one
+        value per item (or None).
     max_drop: how much the metric may drop, at least 0.
     drop_type: ABSOLUTE, in the unit of the metric, or RELATIVE to the metric of the original model.
     advanced_quantization_parameters: see `AdvancedQuantizationParameters`.
     advanced_accuracy_restorer_parameters: see `AdvancedAccuracyRestorerParameters`.
     higher_is_better: False for metrics such as error rates, which get worse by rising.
     validation_device, validation_precision: where and in which precision the validated models run; an empty precision
-        leaves the choice to the device.
+        leaves the choice to the device. For ONNX models the device is an execution provider of ONNX Runtime, such as
+        "CUDA"; it is used for the ranking, since the validation function makes its own session.
 
     Raises what `quantize` raises; InvalidArgumentError if the metric is not a finite number or the data are used up;
     AccuracyNotReachedError, with the best model, if the limit can't be met. An exception of `validation_fn` reaches the
@@ -144,7 +153,7 @@ def quantize_with_accuracy_control(
         validation_precision=validation_precision,
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
-    base = _Base(model, "quantize_with_accuracy_control")
+    base = _make_base(model, "quantize_with_accuracy_control", options, "advanced_quantization_parameters")
     if not callable(validation_fn):
         raise InvalidArgumentError(f"[options] validation_fn: found {type(validation_fn).__name__}; needs a function.")
     _check_dataset(validation_dataset, "validation_dataset")
@@ -153,20 +162,19 @@ def quantize_with_accuracy_control(
             "[validation] validation_dataset: its source is an iterator such as a generator, which can be read only "
             "once; needs a list, a data loader or another object that starts over at each iteration."
         )
-    _core.check_options(json.dumps(options), json.dumps(accuracy), "openvino")
+    _core.check_options(json.dumps(options), json.dumps(accuracy), base.framework)
 
     evaluation = _Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
     with ProgressBars():
         report = _core.evaluate_original(evaluation, json.dumps(accuracy))
-        plan, samples, report = base.make_plan(calibration_dataset, options, accuracy, report)
+        plan, samples, report = _make_plan(base, calibration_dataset, options, accuracy, report)
         folder = (accuracy["advanced_accuracy_restorer_parameters"] or {}).get("intermediate_model_dir")
         if folder is not None:
-            path = _core.intermediate_model_path(folder, "openvino")
-            _core.save_ir(_runtime.handle(base.rewritten(plan)), path)
+            base.save(plan, _core.intermediate_model_path(folder, base.framework))
         plan, report, met, shortfall, advice = _core.control_accuracy(
             base.core, plan, samples, evaluation, json.dumps(accuracy), report
         )
-    result = base.apply(plan, report)
+    result = _apply(base, plan, report)
     if met:
         return result
     facts = Report(report)
@@ -187,48 +195,34 @@ def _check_dataset(dataset: Any, argument: str) -> None:
         )
 
 
-class _Base:
-    """The user's model, and the base that plans are applied to."""
+def _make_base(model: Any, function: str, options: dict[str, Any], advanced_argument: str) -> Base:
+    """The base of the user's model; takes what only its reading needs out of the options."""
+    backend_params = (options[advanced_argument] or {}).get("backend_params")
+    folder = backend_params.pop(BackendParameters.EXTERNAL_DATA_DIR, None) if is_onnx(model) and backend_params else None
+    return make_base(model, function, folder)
 
-    def __init__(self, model: openvino.Model, function: str) -> None:
-        if not isinstance(model, openvino.Model):
-            kind = f"{type(model).__module__}.{type(model).__name__}"
-            raise UnsupportedBackendError(
-                f"[model] {function}: found an object of type {kind}; needs an openvino.Model "
-                "(openvino.convert_model makes one of models of other frameworks)."
-            )
-        self.model = model
-        self._clone = model.clone()
-        self.core = _core.Model(_runtime.handle(model), _runtime.handle(self._clone))
 
-    def make_plan(
-        self,
-        dataset: Dataset[Any, Any],
-        options: dict[str, Any],
-        accuracy: dict[str, Any] | None = None,
-        report: str | None = None,
-    ) -> tuple[Any, Any, str]:
-        return _core.make_plan(
-            self.core,
-            lambda: named_arrays(dataset.get_inference_data(), "calibration"),
-            dataset.get_length(),
-            json.dumps(options),
-            None if accuracy is None else json.dumps(accuracy),
-            report,
-        )
+def _make_plan(
+    base: Base,
+    dataset: Dataset[Any, Any],
+    options: dict[str, Any],
+    accuracy: dict[str, Any] | None = None,
+    report: str | None = None,
+) -> tuple[Any, Any, str]:
+    return _core.make_plan(
+        base.core,
+        lambda: named_arrays(dataset.get_inference_data(), "calibration"),
+        dataset.get_length(),
+        json.dumps(options),
+        None if accuracy is None else json.dumps(accuracy),
+        report,
+    )
 
-    def rewritten(self, plan: Any) -> openvino.Model:
-        """A new model; the empty plan gives the model as the user gave it."""
-        if plan.empty:
-            return self.model.clone()
-        result = self._clone.clone()
-        _core.rewrite(_runtime.handle(result), plan)
-        return result
 
-    def apply(self, plan: Any, report: str) -> openvino.Model:
-        result = self.rewritten(plan)
-        attach_report(result, report)
-        return result
+def _apply(base: Base, plan: Any, report: str) -> Any:
+    result = base.rewritten(plan)
+    attach_report(result, report)
+    return result
 
 
 class _CountedItems:
@@ -256,22 +250,20 @@ class _Evaluation:
     """Runs the user's function on the model under a plan."""
 
     def __init__(
-        self, base: _Base, dataset: Dataset[Any, Any], function: ValidationFunction, device: str, precision: str
+        self, base: Base, dataset: Dataset[Any, Any], function: ValidationFunction, device: str, precision: str
     ) -> None:
         self._base = base
         self._dataset = dataset
         self._function = function
         self._device = device
-        self._properties = {"INFERENCE_PRECISION_HINT": precision} if precision else {}
-        self._runtime = openvino.Core()
+        self._precision = precision
         self._first_read = 0
 
     def __call__(self, plan: Any, name: str) -> tuple[float, int]:
-        model = self._base.model if plan.empty else self._base.rewritten(plan)
-        compiled = self._compile(model)
+        model = self._base.for_validation(plan, self._device, self._precision)
         items = _CountedItems(self._dataset)
         try:
-            result = self._function(compiled, items)
+            result = self._function(model, items)
         except Exception as error:
             if self._first_read > 0 and items.nothing_left:
                 raise InvalidArgumentError(
@@ -285,14 +277,6 @@ class _Evaluation:
             raise
         self._first_read = self._first_read or items.read
         return _metric(result, name), items.read
-
-    def _compile(self, model: openvino.Model) -> openvino.CompiledModel:
-        try:
-            return self._runtime.compile_model(model, self._device, self._properties)
-        except RuntimeError as error:
-            precision = self._properties.get("INFERENCE_PRECISION_HINT", "")
-            reason = str(error).strip().splitlines()[-1]  # the lines above it name sources of OpenVINO
-            raise QuantizationError(f"[compile] device '{self._device}', precision '{precision}': {reason}") from error
 
 
 def _metric(result: Any, name: str) -> float:
