@@ -38,17 +38,10 @@ class Network {
   Graph graph;
 
   ValueId add(const std::string& type, const std::vector<ValueId>& inputs) {
-    const openvino::OpRow row = openvino::find_row(type);
-    Node node;
-    node.name = fmt::format("{}_{}", type, graph.nodes().size());
-    node.type = type;
-    node.kind = row.kind;
-    node.trait = row.trait;
-    node.device_op = row.device_op;
-    node.roles = row.roles;
+    Node node = node_of(openvino::find_row(type), fmt::format("{}_{}", type, graph.nodes().size()));
     node.rank = static_cast<std::int32_t>(graph.nodes().size());
     node.data_ports = {0};
-    if (row.kind == OpKind::kConvolution) node.weights = {{1, {0}}};
+    if (node.kind == OpKind::kConvolution) node.weights = {{1, {0}}};
     const NodeId id = graph.add_node(std::move(node));
     for (std::size_t port = 0; port < inputs.size(); ++port) graph.connect(inputs[port], id, static_cast<int>(port));
     Value value;

@@ -10,7 +10,7 @@ Options are those of `quantize` as plain values, named as in JSON: {"preset": "m
 import functools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -36,15 +36,20 @@ def our_decision(model: ov.Model, **options: Any) -> Decision:
     Raises what `quantize` would raise for other reasons.
     """
     core = _core.Model(_runtime.handle(model), _runtime.handle(model.clone()))
+    return decide(functools.partial(_core.place, core), options)
+
+
+def decide(place: Callable[[str], Any], options: dict[str, Any], rename: Callable[[str], str] = str) -> Decision:
+    """The same where `place` turns options in JSON into a plan; `rename` gives operations NNCF's names."""
     try:
-        plan = json.loads(_core.place(core, json.dumps({"placement": "reference", **options})).to_json())
+        plan = json.loads(place(json.dumps({"placement": "reference", **options})).to_json())
     except QuantizationError:
         return {"points": [], "unified": [], "half_range": []}
     points, half_range = [], []
     groups: dict[int, list[list[Any]]] = {}
     for quantizer in plan["quantizers"]:
         config = quantizer["config"]
-        site = [_KINDS[quantizer["kind"]], quantizer["node"], quantizer["port"]]
+        site = [_KINDS[quantizer["kind"]], rename(quantizer["node"]), quantizer["port"]]
         points.append(
             {
                 **dict(zip(("kind", "op", "port"), site, strict=True)),
@@ -186,7 +191,7 @@ class Comparison:
 def compare(ours: Decision, theirs: Decision, model: ov.Model) -> Comparison:
     result = Comparison()
     nodes = {op.get_friendly_name(): op for op in model.get_ops()}
-    mine, other = _configurations(ours), _configurations(theirs)
+    mine, other = configurations_of(ours), configurations_of(theirs)
     dropped = set()
     for site in sorted(mine.keys() | other.keys()):
         configurations = mine.get(site), other.get(site)
@@ -201,7 +206,7 @@ def compare(ours: Decision, theirs: Decision, model: ov.Model) -> Comparison:
         if configurations[0] is None:
             dropped.add(site)
     for name, smallest in (("unified", 2), ("half_range", 1)):
-        our_sets, their_sets = _sets(ours[name], set(), smallest), _sets(theirs[name], dropped, smallest)
+        our_sets, their_sets = site_sets(ours[name], (), smallest), site_sets(theirs[name], dropped, smallest)
         for who, only in (("ours", our_sets - their_sets), ("NNCF's", their_sets - our_sets)):
             result.unexplained += sorted(f"{name} only {who}: {', '.join(map(_shown, sorted(g)))}" for g in only)
     return result
@@ -212,7 +217,7 @@ def differences(ours: Decision, theirs: Decision, model: ov.Model) -> list[str]:
     return compare(ours, theirs, model).unexplained
 
 
-def _configurations(decision: Decision) -> dict[Site, str]:
+def configurations_of(decision: Decision) -> dict[Site, str]:
     """The configuration of each point as text, such as "8 bits, symmetric, per channel, narrow, signed"."""
     result = {}
     for point in decision["points"]:
@@ -223,10 +228,10 @@ def _configurations(decision: Decision) -> dict[Site, str]:
     return result
 
 
-def _sets(groups: list[Any], dropped: set[Site], smallest: int) -> set[frozenset[Site]]:
+def site_sets(groups: list[Any], dropped: Iterable[Site] = (), smallest: int = 1) -> set[frozenset[Site]]:
     """Groups of sites as sets, without dropped sites and smaller groups; a single site is a group of one."""
     listed = [[group] if isinstance(group[0], str) else group for group in groups]
-    sets = {frozenset(tuple(site) for site in group) - dropped for group in listed}
+    sets = {frozenset(tuple(site) for site in group).difference(dropped) for group in listed}
     return {group for group in sets if len(group) >= smallest}
 
 

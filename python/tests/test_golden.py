@@ -11,23 +11,8 @@ from typing import Any
 
 import openvino as ov
 import pytest
+from recorded_decisions import GOLDEN, SHARED, name_and_options, recorded
 from reference_placement import differences, nncf_decision, our_decision
-
-SHARED = next((p / "shared" for p in Path(__file__).resolve().parents if (p / "shared" / "golden").is_dir()), Path())
-GOLDEN = SHARED / "golden"
-OPTIONS: dict[str, dict[str, Any]] = {
-    "performance": {"preset": "performance"},
-    "mixed": {"preset": "mixed"},
-    "transformer": {"model_type": "transformer"},
-    "spr": {"target_device": "CPU_SPR"},
-}
-
-
-def recorded(*patterns: str) -> list[Any]:
-    """Files with a decision each; where there are none, one parameter that is skipped."""
-    files = sorted(file for pattern in patterns for file in GOLDEN.glob(pattern))
-    absent = pytest.mark.skip(reason="the recorded decisions are not beside the checkout")
-    return [pytest.param(file, id=file.stem) for file in files] or [pytest.param(None, marks=absent)]
 
 
 @functools.cache
@@ -44,8 +29,8 @@ def model_of(name: str) -> ov.Model:
 
 def case(file: Path) -> tuple[ov.Model, dict[str, Any], dict[str, Any]]:
     """Model, options and NNCF's decision; {"error": ...} if NNCF failed."""
-    name, options = file.stem.rsplit(".", 1)
-    return model_of(name), OPTIONS[options], json.loads(file.read_text())
+    name, options = name_and_options(file)
+    return model_of(name), options, json.loads(file.read_text())
 
 
 @pytest.mark.parametrize("file", recorded("synthetic/ov_*.json", "real/*.openvino.*.json"))

@@ -1,26 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The reference placement is NNCF's on recorded ONNX models, where these are beside the checkout, in ../shared."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import onnx
 import pytest
+from recorded_decisions import GOLDEN, SHARED, name_and_options, recorded
+from reference_placement import configurations_of, decide, site_sets
 
 from tightrope._runtime import _core
-from tightrope.errors import QuantizationError
-
-SHARED = next((p / "shared" for p in Path(__file__).resolve().parents if (p / "shared" / "golden").is_dir()), Path())
-GOLDEN = SHARED / "golden"
-OPTIONS: dict[str, dict[str, Any]] = {
-    "performance": {"preset": "performance"},
-    "mixed": {"preset": "mixed"},
-    "transformer": {"model_type": "transformer"},
-}
-KINDS = {"output": "post", "input": "pre", "weight": "weight"}
-Site = tuple[str, str, int]
 
 # What NNCF misses and Tightrope doesn't: by the type of the operation at the site, or of one that reads from there.
 ACCEPTED: dict[str, Callable[[onnx.ModelProto], bool]] = {
@@ -31,46 +22,10 @@ ACCEPTED: dict[str, Callable[[onnx.ModelProto], bool]] = {
 }
 
 
-def recorded() -> list[Any]:
-    files = sorted([*GOLDEN.glob("synthetic/onnx_*.json"), *GOLDEN.glob("real/*.onnx.*.json")])
-    absent = pytest.mark.skip(reason="the recorded decisions are not beside the checkout")
-    return [pytest.param(file, id=file.stem) for file in files] or [pytest.param(None, marks=absent)]
-
-
-def model_path(file: Path) -> Path:
-    name = file.stem.rsplit(".", 1)[0]
+def model_path(name: str) -> Path:
     if name.startswith("onnx_"):
         return GOLDEN / "synthetic" / f"{name}.onnx"
     return SHARED / "zoo" / name.removesuffix(".onnx") / "model.onnx"
-
-
-def our_decision(path: Path, options: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """Sites with their configurations, shared scales, and weights with half of their levels."""
-    text = json.dumps({"placement": "reference", **options})
-    try:
-        quantizers = json.loads(_core.place_onnx(path.read_bytes(), str(path.parent), text).to_json())["quantizers"]
-    except QuantizationError:
-        quantizers = []
-    sites, half_range, groups = {}, set(), dict[int, set[Site]]()
-    for quantizer in quantizers:
-        site = (KINDS[quantizer["kind"]], names.get(quantizer["node"], quantizer["node"]), quantizer["port"])
-        config = quantizer["config"]
-        sites[site] = tuple(config[key] for key in ("bits", "mode", "per_channel", "narrow_range", "forced_sign"))
-        if quantizer["half_range"]:
-            half_range.add(site)
-        groups.setdefault(quantizer["shared_scale"], set()).add(site)
-    groups.pop(-1, None)
-    return {"sites": sites, "half_range": half_range, "unified": {frozenset(group) for group in groups.values()}}
-
-
-def recorded_decision(file: Path) -> dict[str, Any]:
-    decision = json.loads(file.read_text())
-    keys = ("bits", "mode", "per_channel", "narrow", "signed")
-    return {
-        "sites": {(p["kind"], p["op"], p["port"]): tuple(p[key] for key in keys) for p in decision["points"]},
-        "half_range": {tuple(site) for site in decision["half_range"]},
-        "unified": {frozenset(tuple(site) for site in group) for group in decision["unified"]},
-    }
 
 
 def around(model: onnx.ModelProto, types: set[str], names: dict[str, str]) -> set[str]:
@@ -81,21 +36,23 @@ def around(model: onnx.ModelProto, types: set[str], names: dict[str, str]) -> se
     return {*near, *(names.get(tensor, "") for tensor in tensors)}
 
 
-@pytest.mark.parametrize("file", recorded())
+@pytest.mark.parametrize("file", recorded("synthetic/onnx_*.json", "real/*.onnx.*.json"))
 def test_our_placement_is_the_recorded_one(file: Path) -> None:
-    path = model_path(file)
+    name, options = name_and_options(file)
+    path = model_path(name)
     model = onnx.load(path)
     initializers = {initializer.name for initializer in model.graph.initializer}
     inputs = [value.name for value in model.graph.input if value.name not in initializers]
     names = {name: f"nncf_model_input_{i}" for i, name in enumerate(inputs)}
-    ours = our_decision(path, OPTIONS[file.stem.rsplit(".", 1)[1]], names)
-    theirs = recorded_decision(file)
-    differing = {site for site, _ in ours["sites"].items() ^ theirs["sites"].items()}
+    place = functools.partial(_core.place_onnx, path.read_bytes(), str(path.parent))
+    ours = decide(place, options, lambda op: names.get(op, op))
+    theirs = json.loads(file.read_text())
+    differing = {site for site, _ in configurations_of(ours).items() ^ configurations_of(theirs).items()}
     excused = set()
     if ACCEPTED["ReduceL2"](model):
         excused |= around(model, {"ReduceL2"}, names)
     if ACCEPTED["double"](model):
         excused |= around(model, {"Reciprocal"}, names)
     assert {site for site in differing if site[1] not in excused} == set()
-    assert ours["half_range"] == theirs["half_range"]
-    assert ours["unified"] == theirs["unified"]
+    assert site_sets(ours["half_range"]) == site_sets(theirs["half_range"])
+    assert site_sets(ours["unified"]) == site_sets(theirs["unified"])

@@ -2,23 +2,11 @@
 // What quantization needs to know of ONNX's operators: one row per type of the default domain, whatever its version.
 #pragma once
 
-#include <array>
 #include <string_view>
 
-#include "tightrope/graph.h"
+#include "base/op_row.h"
 
 namespace tightrope::onnx {
-
-struct OpRow {
-  std::string_view type;
-  OpKind kind = OpKind::kOther;
-  Trait trait = Trait::kOpaque;
-  DeviceOp device_op = DeviceOp::kUnquantized;
-  std::uint32_t roles = 0;
-  std::array<int, 2> weight_ports = {kNone, kNone};  // first and last input that is a weight where it is constant
-  int weight_axis = kNone;                           // the axis of the weight that keeps a scale of its own
-  int channel_axis = 1;                              // of the output
-};
 
 // Operators without a row, and all of other domains, are opaque. What depends on attributes is in read_graph.cpp:
 // groups of convolutions, axes of matrix products, embeddings. Parameter and Result stand for inputs and outputs of the
@@ -37,10 +25,16 @@ inline constexpr OpRow kOpTable[] = {
     {"ConvInteger", OpKind::kQuantizer},
     {"MatMulInteger", OpKind::kQuantizer},
 
-    {"Conv", OpKind::kConvolution, Trait::kComputes, DeviceOp::kConvolution, kIsLinear, {1, 1}, 0},
-    {"ConvTranspose", OpKind::kTransposedConvolution, Trait::kComputes, DeviceOp::kConvolution, kIsLinear, {1, 1}, 1},
-    {"Gemm", OpKind::kMatMul, Trait::kComputes, DeviceOp::kMatMul, kIsLinear, {0, 1}, kNone, -1},
-    {"MatMul", OpKind::kMatMul, Trait::kComputes, DeviceOp::kMatMul, kIsLinear, {0, 1}, kNone, -1},
+    {"Conv", OpKind::kConvolution, Trait::kComputes, DeviceOp::kConvolution, kIsLinear, {1, 1}, {0, kNone}},
+    {"ConvTranspose",
+     OpKind::kTransposedConvolution,
+     Trait::kComputes,
+     DeviceOp::kConvolution,
+     kIsLinear,
+     {1, 1},
+     {1, kNone}},
+    {"Gemm", OpKind::kMatMul, Trait::kComputes, DeviceOp::kMatMul, kIsLinear, {0, 1}, {kNone, kNone}, -1},
+    {"MatMul", OpKind::kMatMul, Trait::kComputes, DeviceOp::kMatMul, kIsLinear, {0, 1}, {kNone, kNone}, -1},
     {"DeformConv", OpKind::kOther, Trait::kComputes, DeviceOp::kUnlisted, kIsLinear},
     {"Attention", OpKind::kAttention, Trait::kComputes, DeviceOp::kAttention},
 
@@ -115,11 +109,6 @@ inline constexpr OpRow kOpTable[] = {
     {"Unsqueeze", OpKind::kOther, Trait::kMovesData},
 };
 
-constexpr OpRow find_row(std::string_view type) {
-  for (const OpRow& row : kOpTable) {
-    if (row.type == type) return row;
-  }
-  return {type};
-}
+constexpr OpRow find_row(std::string_view type) { return tightrope::find_row(kOpTable, type); }
 
 }  // namespace tightrope::onnx

@@ -29,22 +29,12 @@ std::vector<WeightPort> weights_of(const Network& network, const proto::NodeProt
     const Tensor* tensor = float_constant(network, input_of(node, port));
     if (tensor == nullptr) continue;
     const std::size_t rank = tensor->shape().size();
-    auto axis = std::optional(row.weight_axis);
-    if (row.weight_axis == kNone) axis = kept_axis(node, port, rank);
+    auto axis = std::optional(row.channel_axes[0]);  // the format has one axis for scales
+    if (axis == kNone) axis = kept_axis(node, port, rank);
     if (axis && static_cast<std::size_t>(*axis) >= rank) continue;  // no weight that the operator could take
     weights.push_back({port, axis ? std::vector{*axis} : std::vector<int>()});
   }
   return weights;
-}
-
-// Inputs that carry elements to the outputs of an operation that moves them.
-std::vector<int> data_ports_of(const proto::NodeProto& node, Trait trait) {
-  std::vector<int> ports;
-  const bool scatters = node.op_type().starts_with("Scatter");
-  for (int port = 0; port < node.input_size(); ++port) {
-    if (trait != Trait::kMovesData || port == 0 || (scatters && port == 2)) ports.push_back(port);
-  }
-  return ports;
 }
 
 // A group convolution is depthwise where every input channel is a group of its own.
@@ -66,28 +56,16 @@ void describe_groups(const proto::NodeProto& source, const Facts& facts, Node& n
 
 Node describe(const Network& network, const proto::NodeProto& source, const Facts& facts) {
   const OpRow row = is_standard(source, network.model) ? find_row(source.op_type()) : OpRow{source.op_type()};
-  Node node;
-  node.name = source.name();
-  node.type = source.op_type();
-  node.kind = row.kind;
-  node.trait = row.trait;
-  node.device_op = row.device_op;
-  node.roles = row.roles;
-  node.channel_axis = row.channel_axis;
+  Node node = node_of(row, source.name());
   node.weights = weights_of(network, source, row);
-  node.data_ports = data_ports_of(source, row.trait);
+  node.data_ports = data_ports_of(node, source.input_size());
   if (row.kind == OpKind::kConvolution || row.kind == OpKind::kTransposedConvolution) {
     describe_groups(source, facts, node);
   } else if (row.kind == OpKind::kAdd &&
              (input_of(source, 0).empty() || input_of(source, 1).empty() || source.input_size() != 2)) {
     node.kind = OpKind::kOther;  // a sum of one, or of many
-  } else if (row.kind == OpKind::kAttention) {
-    node.quantized_ports = {0, 1};  // queries and keys
   } else if (row.type == "Gather" && float_constant(network, input_of(source, 0)) != nullptr) {
-    node.kind = OpKind::kEmbedding;
-    node.trait = Trait::kLooksUp;
-    node.device_op = DeviceOp::kEmbedding;
-    node.weights = {{0, {0}}};
+    make_embedding(node);
   }
   return node;
 }

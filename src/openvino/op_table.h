@@ -2,23 +2,11 @@
 // What quantization needs to know of OpenVINO's operations: one row per type, whatever its opset.
 #pragma once
 
-#include <array>
 #include <string_view>
 
-#include "tightrope/graph.h"
+#include "base/op_row.h"
 
 namespace tightrope::openvino {
-
-struct OpRow {
-  std::string_view type;
-  OpKind kind = OpKind::kOther;
-  Trait trait = Trait::kOpaque;
-  DeviceOp device_op = DeviceOp::kUnquantized;
-  std::uint32_t roles = 0;
-  std::array<int, 2> weight_ports = {kNone, kNone};  // first and last input that is a weight where it is constant
-  std::array<int, 2> channel_axes = {kNone, kNone};  // of the weight; kNone fills up
-  int channel_axis = 1;                              // of the output
-};
 
 // Types without a row are opaque. What depends on attributes is in read_graph.cpp: MatMul's weights and axes, depthwise
 // convolutions, embeddings.
@@ -132,11 +120,6 @@ inline constexpr OpRow kOpTable[] = {
     {"VariadicSplit", OpKind::kOther, Trait::kMovesData},
 };
 
-constexpr OpRow find_row(std::string_view type) {
-  for (const OpRow& row : kOpTable) {
-    if (row.type == type) return row;
-  }
-  return {type};
-}
+constexpr OpRow find_row(std::string_view type) { return tightrope::find_row(kOpTable, type); }
 
 }  // namespace tightrope::openvino

@@ -55,16 +55,6 @@ std::vector<WeightPort> weights_of(const ov::Node& node, const OpRow& row) {
   return weights;
 }
 
-// Inputs that carry elements to the outputs of an operation that moves them.
-std::vector<int> data_ports_of(const ov::Node& node, Trait trait) {
-  std::vector<int> ports;
-  const bool scatters = std::string_view(node.get_type_name()).starts_with("Scatter");
-  for (int port = 0; port < static_cast<int>(node.get_input_size()); ++port) {
-    if (trait != Trait::kMovesData || port == 0 || (scatters && port == 2)) ports.push_back(port);
-  }
-  return ports;
-}
-
 // A Gather of rows of a constant table. Tables of compressed weights keep their form.
 bool is_embedding(const ov::Node& node) {
   return std::string_view(node.get_type_name()) == "Gather" && is_float_constant(node.input_value(0)) &&
@@ -73,16 +63,9 @@ bool is_embedding(const ov::Node& node) {
 
 Node describe(const ov::Node& source) {
   const OpRow row = find_row(source.get_type_name());
-  Node node;
-  node.name = source.get_friendly_name();
-  node.type = source.get_type_name();
-  node.kind = row.kind;
-  node.trait = row.trait;
-  node.device_op = row.device_op;
-  node.roles = row.roles;
-  node.channel_axis = row.channel_axis;
+  Node node = node_of(row, source.get_friendly_name());
   node.weights = weights_of(source, row);
-  node.data_ports = data_ports_of(source, row.trait);
+  node.data_ports = data_ports_of(node, static_cast<int>(source.get_input_size()));
   if (row.kind == OpKind::kGroupConvolution && is_depthwise(source)) {
     node.kind = OpKind::kDepthwiseConvolution;
     node.device_op = DeviceOp::kDepthwiseConvolution;
@@ -90,13 +73,8 @@ Node describe(const ov::Node& source) {
              gru != nullptr && gru->get_linear_before_reset()) {
     node.trait = Trait::kOpaque;  // a variant that no device runs in 8 bits
     node.weights.clear();
-  } else if (row.kind == OpKind::kAttention) {
-    node.quantized_ports = {0, 1};  // queries and keys
   } else if (is_embedding(source)) {
-    node.kind = OpKind::kEmbedding;
-    node.trait = Trait::kLooksUp;
-    node.device_op = DeviceOp::kEmbedding;
-    node.weights = {{0, {0}}};
+    make_embedding(node);
   }
   return node;
 }

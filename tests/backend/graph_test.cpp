@@ -233,7 +233,7 @@ TEST(OpTable, KnowsTheNamesOfOperationsAndSurvivesAllOthers) {
   }
   EXPECT_GT(names.size(), 200U);
   std::set<std::string> listed;
-  for (const openvino::OpRow& row : openvino::kOpTable) {
+  for (const OpRow& row : openvino::kOpTable) {
     EXPECT_TRUE(names.contains(std::string(row.type))) << row.type;
     EXPECT_TRUE(listed.insert(std::string(row.type)).second) << row.type << " has two rows";
   }

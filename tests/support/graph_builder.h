@@ -12,23 +12,14 @@
 
 namespace tightrope::test {
 
-template <typename Row>
-Node facts_of(const Row& row, const std::string& name, const std::string& type, OpKind kind) {
-  Node node;
-  node.name = name;
-  node.type = type;
-  node.kind = kind;
-  node.trait = row.trait;
-  node.device_op = kind == OpKind::kDepthwiseConvolution ? DeviceOp::kDepthwiseConvolution : row.device_op;
-  node.roles = row.roles;
-  return node;
-}
-
-// An operation with the facts of its framework's table, but for its ports.
+// An operation with the facts of its framework's table, but for what depends on its inputs.
 inline Node node_of(const std::string& name, const std::string& type, OpKind kind = OpKind::kOther,
                     Vocabulary vocabulary = Vocabulary::kOpenVino) {
-  const auto from = [&](const auto& row) { return facts_of(row, name, type, kind); };
-  return vocabulary == Vocabulary::kOnnx ? from(onnx::find_row(type)) : from(openvino::find_row(type));
+  const OpRow row = vocabulary == Vocabulary::kOnnx ? onnx::find_row(type) : openvino::find_row(type);
+  Node node = tightrope::node_of(row, name);
+  node.kind = kind;
+  if (kind == OpKind::kDepthwiseConvolution) node.device_op = DeviceOp::kDepthwiseConvolution;
+  return node;
 }
 
 // Adds one operation per call and returns its first output. Values are f32 [1,4,8,8] unless told otherwise.
@@ -64,9 +55,7 @@ class GraphBuilder {
     return add(name, type, kind, {a, b == kNone ? constant(name + "/c", ElementType::kF32, {1, 4, 1, 1}) : b});
   }
   ValueId attention(const std::string& name, ValueId query, ValueId key, ValueId value) {
-    Node node = node_of(name, "ScaledDotProductAttention", OpKind::kAttention);
-    node.quantized_ports = {0, 1};
-    return insert(std::move(node), {query, key, value});
+    return insert(node_of(name, "ScaledDotProductAttention", OpKind::kAttention), {query, key, value});
   }
   // A whole sequence; the initial state of the cell is a constant, and so is that of its output unless it is given.
   ValueId lstm(const std::string& name, ValueId x, ValueId hidden = kNone) {
@@ -82,10 +71,8 @@ class GraphBuilder {
   }
   // Rows of a constant table called "<name>/table".
   ValueId embedding(const std::string& name, ValueId ids) {
-    Node node = node_of(name, "Gather", OpKind::kEmbedding);
-    node.trait = Trait::kLooksUp;
-    node.device_op = DeviceOp::kEmbedding;
-    node.weights = {{0, {0}}};
+    Node node = node_of(name, "Gather");
+    make_embedding(node);
     return insert(std::move(node), {constant(name + "/table"), ids});
   }
   // Anything that changes values: Relu, Softmax ...
@@ -128,8 +115,7 @@ class GraphBuilder {
 
   ValueId insert(Node node, const std::vector<ValueId>& inputs, ElementType result = ElementType::kF32,
                  Shape shape = kImage) {
-    const std::size_t data = node.trait == Trait::kMovesData ? 1 : inputs.size();
-    for (std::size_t port = 0; port < data; ++port) node.data_ports.push_back(static_cast<int>(port));
+    node.data_ports = data_ports_of(node, static_cast<int>(inputs.size()));
     const NodeId id = graph.add_node(std::move(node));
     for (std::size_t port = 0; port < inputs.size(); ++port) graph.connect(inputs[port], id, static_cast<int>(port));
     return add_output(id, 0, result, std::move(shape));
