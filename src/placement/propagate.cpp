@@ -45,8 +45,10 @@ class Propagation {
   Propagation(const Setting& setting, const std::vector<Seed>& seeds)
       : setting_(setting), graph_(setting.graph), at_input_(graph_.nodes().size()) {
     for (std::size_t i = 0; i < at_input_.size(); ++i) at_input_[i].resize(graph_.nodes()[i].inputs.size());
-    for (const Seed& seed : seeds)
-      at_input(seed.input) = Arrival::of({seed.configs, {seed.input.node}, scale_of(seed.input.node), false, {}});
+    for (const Seed& seed : seeds) {
+      const NodeId operation = seed.operation == kNone ? seed.input.node : seed.operation;
+      at_input(seed.input) = Arrival::of({seed.configs, {operation}, scale_of(seed.input.node), false, {}});
+    }
     if (setting.is_reference()) mark_what_computes_below();
   }
 

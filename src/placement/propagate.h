@@ -28,6 +28,9 @@ struct Setting {
   }
   bool is_reference() const { return options.placement == Placement::kReference; }
 
+  // OpenVINO's convolutions may give floating point; those of ONNX Runtime run in 8 bits only between quantizers.
+  bool quantizes_results() const { return graph.vocabulary == Vocabulary::kOnnx; }
+
   // An operation all of whose inputs need one scale; none in lean placement, where no such operation has two
   // quantizers.
   bool takes_one_scale(NodeId id) const;
@@ -40,6 +43,7 @@ struct Setting {
 struct Seed {
   Use input;
   std::vector<QuantizerConfig> configs;
+  NodeId operation = kNone;  // what runs in 8 bits thanks to it; kNone: the one that has the input
 };
 
 // Why a quantizer went no further up.

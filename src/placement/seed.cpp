@@ -2,8 +2,11 @@
 #include "placement/seed.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "devices/tables.h"
+#include "placement/results.h"
 
 namespace tightrope {
 namespace {
@@ -13,7 +16,7 @@ NodeId node_count(const Setting& setting) { return static_cast<NodeId>(setting.g
 void seed_activation(const Setting& setting, Use input, std::vector<QuantizerConfig> configs, Seeds& seeds) {
   const Node& node = setting.graph.node(input.node);
   if (setting.is_quantizable(node.inputs[static_cast<std::size_t>(input.port)]))
-    seeds.activations.push_back({input, std::move(configs)});
+    seeds.activations.push_back({input, std::move(configs), kNone});
 }
 
 void seed_weights(const Setting& setting, NodeId id, Seeds& seeds) {
@@ -49,6 +52,7 @@ bool runs_in_int8(const Setting& setting, NodeId id) {
   const Node& node = setting.graph.node(id);
   if (!computes_in_int8(node.kind) || !setting.leads(id) || node.inputs.size() < 2) return false;
   if (node.weights.empty() && node.kind != OpKind::kMatMul && node.kind != OpKind::kAttention) return false;
+  if (setting.quantizes_results() && !gives_8_bits(setting, id)) return false;
   return std::ranges::all_of(std::initializer_list<int>{0, 1}, [&](int port) {
     return is_weight(node, port) || setting.is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
   });
@@ -109,6 +113,20 @@ void seed_average(const Setting& setting, NodeId id, Seeds& seeds) {
   seeds.followers.push_back({node.name, graph.node(convolution).name});
 }
 
+// What reads the result of a convolution, and asks for no quantizer itself, gets one for the convolution's sake.
+void seed_results(const Setting& setting, Seeds& seeds) {
+  std::set<std::pair<NodeId, int>> seeded;
+  for (const Seed& seed : seeds.activations) seeded.emplace(seed.input.node, seed.input.port);
+  for (NodeId id = 0; id < node_count(setting); ++id) {
+    const Node& node = setting.graph.node(id);
+    if (!is_convolution(node.kind) || !runs_in_int8(setting, id)) continue;
+    for (const Use& use : readers_of_result(setting, id)) {
+      if (seeded.emplace(use.node, use.port).second)
+        seeds.activations.push_back({use, activation_configs(node, setting.options), id});
+    }
+  }
+}
+
 }  // namespace
 
 Seeds reference_seeds(const Setting& setting) {
@@ -138,7 +156,8 @@ Seeds lean_seeds(const Setting& setting) {
       seed_average(setting, id, seeds);
       // A table is looked up as fast in 8 bits, and takes a quarter of the space. Recurrent cells compute in floating
       // point with quantized weights too, and lose accuracy.
-      if (setting.graph.node(id).trait == Trait::kLooksUp && setting.leads(id)) seed_weights(setting, id, seeds);
+      const bool looks_up = setting.graph.node(id).trait == Trait::kLooksUp && setting.leads(id);
+      if (looks_up && !setting.quantizes_results()) seed_weights(setting, id, seeds);
       continue;
     }
     const auto configs = activation_configs(setting.graph.node(id), setting.options);
@@ -148,6 +167,7 @@ Seeds lean_seeds(const Setting& setting) {
     seed_weights(setting, id, seeds);
   }
   seed_outputs(setting, seeds);
+  if (setting.quantizes_results()) seed_results(setting, seeds);
   return seeds;
 }
 
