@@ -187,12 +187,6 @@ def test_an_object_that_is_no_openvino_model_is_refused_with_its_type(model: Any
         tightrope.quantize_with_accuracy_control(model, vectors, vectors, lambda model, items: 1.0)
 
 
-def test_an_onnx_model_is_refused_with_its_type(vectors: Dataset) -> None:
-    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    with pytest.raises(UnsupportedBackendError, match=r"onnx\w*\.ModelProto; needs an openvino.Model"):
-        tightrope.quantize(onnx.ModelProto(), vectors)
-
-
 def test_a_compiled_model_is_refused_with_its_type(fragile: ov.Model, vectors: Dataset) -> None:
     with pytest.raises(UnsupportedBackendError, match="CompiledModel"):
         tightrope.quantize(ov.compile_model(fragile, "CPU"), vectors)  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ def test_our_placement_is_the_recorded_one(file: Path) -> None:
     initializers = {initializer.name for initializer in model.graph.initializer}
     inputs = [value.name for value in model.graph.input if value.name not in initializers]
     names = {name: f"nncf_model_input_{i}" for i, name in enumerate(inputs)}
-    place = functools.partial(_core.place_onnx, path.read_bytes(), str(path.parent))
+    place = functools.partial(_core.place, _core.read_onnx(path.read_bytes(), str(path.parent)))
     ours = decide(place, options, lambda op: names.get(op, op))
     theirs = json.loads(file.read_text())
     differing = {site for site, _ in configurations_of(ours).items() ^ configurations_of(theirs).items()}

@@ -28,7 +28,7 @@ struct Setting {
   }
   bool is_reference() const { return options.placement == Placement::kReference; }
 
-  // OpenVINO's convolutions may give floating point; those of ONNX Runtime run in 8 bits only between quantizers.
+  // ONNX Runtime's convolutions run in 8 bits only between quantizers; OpenVINO's may give floating point.
   bool quantizes_results() const { return graph.vocabulary == Vocabulary::kOnnx; }
 
   // An operation all of whose inputs need one scale; none in lean placement, where no such operation has two

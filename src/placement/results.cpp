@@ -68,8 +68,9 @@ bool may_read_8_bits(const Setting& setting, NodeId id) {
 
 }  // namespace
 
-std::vector<Use> readers_of_result(const Setting& setting, NodeId convolution) {
-  std::vector<Use> readers;
+std::vector<Use> uses_to_quantize(const Setting& setting, NodeId convolution) {
+  if (!setting.options.quantize_outputs && is_returned(setting, convolution)) return {};
+  std::vector<Use> uses;
   std::vector<NodeId> open = {last_of(setting, convolution)};
   std::set<NodeId> seen;
   while (!open.empty()) {
@@ -77,22 +78,13 @@ std::vector<Use> readers_of_result(const Setting& setting, NodeId convolution) {
     open.pop_back();
     for_each_reader(setting, id, [&](const Use& use) {
       if (!moves_data(setting, use.node))
-        readers.push_back(use);
+        uses.push_back(use);
       else if (seen.insert(use.node).second)
         open.push_back(use.node);
     });
   }
-  return readers;
-}
-
-bool gives_8_bits(const Setting& setting, NodeId id) {
-  const OpKind kind = setting.graph.node(id).kind;
-  if (!is_convolution(kind)) return kind == OpKind::kMatMul;
-  if (kind == OpKind::kTransposedConvolution || kind == OpKind::kGroupTransposedConvolution) return false;
-  if (!setting.options.quantize_outputs && is_returned(setting, id)) return false;
-  const std::vector<Use> readers = readers_of_result(setting, id);
-  return !readers.empty() &&
-         std::ranges::all_of(readers, [&](const Use& use) { return may_read_8_bits(setting, use.node); });
+  const bool all = std::ranges::all_of(uses, [&](const Use& use) { return may_read_8_bits(setting, use.node); });
+  return all ? uses : std::vector<Use>();
 }
 
 }  // namespace tightrope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of the results of convolutions, where they run in 8 bits only if these are quantized.
+// Where the results of convolutions are quantized, which run in 8 bits only then.
 #pragma once
 
 #include <vector>
@@ -8,13 +8,9 @@
 
 namespace tightrope {
 
-// Who reads what a convolution gives: behind an activation that becomes part of it, and behind operations that only move
-// data, which let quantizers pass.
-std::vector<Use> readers_of_result(const Setting& setting, NodeId convolution);
-
-// False for what would gain nothing from quantized operands: kinds that have no 8-bit kernel there, and convolutions whose
-// result has to stay as it is, because the model returns it, perhaps after operations of one operand, or because the
-// user or the model type wants the reader in floating point. True for products, whose result may be floating point.
-bool gives_8_bits(const Setting& setting, NodeId id);
+// The uses of what a convolution gives: behind an activation that becomes part of it, and behind operations that only
+// move data, which let quantizers pass. Empty where the result has to stay as it is: the model returns it, perhaps after
+// operations of one operand, or the user or the model type wants a reader in floating point.
+std::vector<Use> uses_to_quantize(const Setting& setting, NodeId convolution);
 
 }  // namespace tightrope

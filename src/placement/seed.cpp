@@ -52,7 +52,6 @@ bool runs_in_int8(const Setting& setting, NodeId id) {
   const Node& node = setting.graph.node(id);
   if (!computes_in_int8(node.kind) || !setting.leads(id) || node.inputs.size() < 2) return false;
   if (node.weights.empty() && node.kind != OpKind::kMatMul && node.kind != OpKind::kAttention) return false;
-  if (setting.quantizes_results() && !gives_8_bits(setting, id)) return false;
   return std::ranges::all_of(std::initializer_list<int>{0, 1}, [&](int port) {
     return is_weight(node, port) || setting.is_quantizable(node.inputs[static_cast<std::size_t>(port)]);
   });
@@ -113,14 +112,17 @@ void seed_average(const Setting& setting, NodeId id, Seeds& seeds) {
   seeds.followers.push_back({node.name, graph.node(convolution).name});
 }
 
-// What reads the result of a convolution, and asks for no quantizer itself, gets one for the convolution's sake.
+// What reads the result of a convolution, and asks for no quantizer itself, gets one for the convolution's sake. No
+// runtime has transposed ones that need it.
 void seed_results(const Setting& setting, Seeds& seeds) {
   std::set<std::pair<NodeId, int>> seeded;
   for (const Seed& seed : seeds.activations) seeded.emplace(seed.input.node, seed.input.port);
   for (NodeId id = 0; id < node_count(setting); ++id) {
     const Node& node = setting.graph.node(id);
-    if (!is_convolution(node.kind) || !runs_in_int8(setting, id)) continue;
-    for (const Use& use : readers_of_result(setting, id)) {
+    const bool is_transposed =
+        node.kind == OpKind::kTransposedConvolution || node.kind == OpKind::kGroupTransposedConvolution;
+    if (!is_convolution(node.kind) || is_transposed || !runs_in_int8(setting, id)) continue;
+    for (const Use& use : uses_to_quantize(setting, id)) {
       if (seeded.emplace(use.node, use.port).second)
         seeds.activations.push_back({use, activation_configs(node, setting.options), id});
     }

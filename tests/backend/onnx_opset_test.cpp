@@ -13,6 +13,7 @@ namespace {
 using test::LogCapture;
 using test::OnnxBuilder;
 using test::set;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -125,11 +126,6 @@ TEST(RaiseOpset, LeavesAModelAsItIsWhereAnOperatorChangedItsMeaning) {
       11, [](auto& net) { net.node("Softmax", {"x"}, {"y"}); },
       "node 'y' (Softmax) can't be carried over: it goes over "
       "several axes of [1,4,8,8]");
-  expect_obstacle(
-      9, [](auto& net) { net.weight("f", {4}, {1, 1, 0.5F, 0.5F}).node("Upsample", {"x", "f"}, {"y"}); }, "it shrinks");
-  expect_obstacle(
-      8, [](auto& net) { set(net.node("BatchNormalization", {"x"}, {"y"}), "spatial", std::int64_t{0}); },
-      "statistics");
   expect_obstacle(11, [](auto& net) { net.node("Invented", {"x"}, {"y"}); }, "node 'y' (Invented) is not known");
   expect_obstacle(
       11,
@@ -139,6 +135,21 @@ TEST(RaiseOpset, LeavesAModelAsItIsWhereAnOperatorChangedItsMeaning) {
         body.mutable_g()->add_node()->set_op_type("Squeeze");
       },
       "(Squeeze) in the body of node 'y' (If)");
+}
+
+TEST(RaiseOpset, NeedsASetThatHasQuantizers) {
+  const auto refused = [](int opset, const std::function<void(OnnxBuilder&)>& add, const char* why) {
+    OnnxBuilder net(opset);
+    net.input("x", {1, 4, 8, 8}).output("y");
+    add(net);
+    EXPECT_THAT([&] { net.base(); },
+                ThrowsMessage<Unsupported>(AllOf(HasSubstr("has no quantization"), HasSubstr("node 'y'"), HasSubstr(why))));
+  };
+  refused(
+      9, [](auto& net) { net.weight("f", {4}, {1, 1, 0.5F, 0.5F}).node("Upsample", {"x", "f"}, {"y"}); }, "it shrinks");
+  refused(
+      8, [](auto& net) { set(net.node("BatchNormalization", {"x"}, {"y"}), "spatial", std::int64_t{0}); },
+      "statistics");
 }
 
 TEST(RaiseOpset, LeavesOneScalePerTensorWhereItFails) {
