@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <map>
+#include <optional>
+#include <ranges>
+#include <unordered_set>
 
 #include "onnx/messages.h"
 #include "onnx/names.h"
@@ -60,16 +63,40 @@ class ProbeWriter {
       add_node("Identity", as_float(value), name);
       return;
     }
-    const char* type = probe.reduction == Probe::Reduction::kMin   ? "ReduceMin"
-                       : probe.reduction == Probe::Reduction::kMax ? "ReduceMax"
-                                                                   : "ReduceMean";
+    switch (probe.reduction) {
+      case Probe::Reduction::kMin:
+        reduce("ReduceMin", value, *axes, name);
+        break;
+      case Probe::Reduction::kMax:
+        reduce_to_maximum(value, *axes, name);
+        break;
+      default:
+        reduce("ReduceMean", value, *axes, name);
+    }
+  }
+
+  // ONNX Runtime's minima and maxima overlook NaN, which a sum of squares is wherever one of its elements is.
+  void reduce_to_maximum(const Value& value, const std::vector<std::int64_t>& axes, const std::string& name) {
+    const std::string maximum = names_.unique(name + "/maximum");
+    const std::string squares = names_.unique(name + "/squares");
+    const std::string is_nan = names_.unique(name + "/is_nan");
+    reduce("ReduceMax", value, axes, maximum);
+    reduce("ReduceSumSquare", value, axes, squares);
+    add_node("IsNaN", squares, is_nan);
+    auto& choice = add_node("Where", is_nan, name);
+    choice.add_input(squares);
+    choice.add_input(maximum);
+  }
+
+  // No axes: all of them.
+  void reduce(const char* type, const Value& value, const std::vector<std::int64_t>& axes, const std::string& name) {
     auto& node = add_node(type, as_float(value), name);
-    if (axes->empty()) return;  // all of them
+    if (axes.empty()) return;
     if (opset_of(network_.model) < kAxesAsInputOpset) {
-      set_attribute(node, "axes", *axes);
+      set_attribute(node, "axes", axes);
     } else {
       const std::string constant = names_.unique(name + "/axes");
-      add_constant(network_, constant, Tensor::copy_of(*axes, {static_cast<std::int64_t>(axes->size())}));
+      add_constant(network_, constant, Tensor::copy_of(axes, {static_cast<std::int64_t>(axes.size())}));
       node.add_input(constant);
     }
   }
@@ -96,6 +123,24 @@ class ProbeWriter {
   std::map<std::string, std::string> as_float_;
 };
 
+// ONNX Runtime would run them all the same.
+void drop_unneeded_nodes(proto::GraphProto& graph) {
+  std::unordered_set<std::string> needed;
+  for (const auto& output : graph.output()) needed.insert(output.name());
+  const std::vector<int> order = sorted_nodes(graph);
+  std::vector<int> kept;
+  for (const int index : order | std::views::reverse) {
+    const auto& node = graph.node(index);
+    if (std::ranges::none_of(node.output(), [&](const auto& output) { return needed.contains(output); })) continue;
+    kept.push_back(index);
+    needed.insert(node.input().begin(), node.input().end());
+    for (auto& name : captured_by(node)) needed.insert(std::move(name));
+  }
+  google::protobuf::RepeatedPtrField<proto::NodeProto> nodes;
+  for (const int index : kept | std::views::reverse) nodes.Add()->Swap(graph.mutable_node(index));
+  graph.mutable_node()->Swap(&nodes);
+}
+
 }  // namespace
 
 std::vector<std::string> add_probes(Network& copy, const Graph& graph, std::span<const Probe> probes) {
@@ -103,6 +148,8 @@ std::vector<std::string> add_probes(Network& copy, const Graph& graph, std::span
   copy.model.mutable_graph()->clear_output();
   std::vector<std::string> names;
   for (const Probe& probe : probes) names.push_back(writer.add(probe));
+  drop_unneeded_nodes(*copy.model.mutable_graph());
+  drop_unused(copy);
   return names;
 }
 

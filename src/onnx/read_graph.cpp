@@ -14,10 +14,10 @@ const Tensor* float_constant(const Network& network, const std::string& name) {
   return found != network.constants.end() && is_float(found->second.type()) ? &found->second : nullptr;
 }
 
-// The axis of the operand that is not summed over; a vector has none. With further axes, which stand for separate
-// products, only this one keeps a scale of its own: the format has one axis for scales.
+// The axis of the operand that is not summed over; a vector has none. Nor has a stack of matrices: ONNX Runtime turns
+// products of such with a scale per column into an operation that it then can't run.
 std::optional<int> kept_axis(const proto::NodeProto& node, int port, std::size_t rank) {
-  if (rank < 2) return std::nullopt;
+  if (rank != 2) return std::nullopt;
   const bool transposed = int_attribute(node, port == 0 ? "transA" : "transB", 0) != 0;  // attributes of Gemm
   const bool is_last = (port == 1) != transposed;
   return static_cast<int>(rank) - (is_last ? 1 : 2);

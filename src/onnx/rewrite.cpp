@@ -26,6 +26,16 @@ namespace {
                                 quantizer.node, quantizer.port, quantizer.range.levels));
 }
 
+// The format has zero points of 8 bits only. Half a step beyond them is a matter of rounding.
+std::int8_t zero_point_of(const Quantizer& quantizer, std::size_t channel, float zero, float least) {
+  if (!(zero >= least - 1 && zero <= least + 256)) {
+    const Range& range = quantizer.range;
+    refuse(quantizer, fmt::format("a range from {} to {} does not contain zero, as ONNX needs", range.low[channel],
+                                  range.high[channel]));
+  }
+  return static_cast<std::int8_t>(static_cast<int>(std::clamp(std::nearbyint(zero), least, least + 255)));
+}
+
 struct Grid {
   bool is_signed = true;  // the integers are int8, otherwise uint8
   std::vector<float> scale;
@@ -42,14 +52,14 @@ Grid grid_of(const Quantizer& quantizer) {
   const float least = grid.is_signed ? -128 : 0;
   for (std::size_t c = 0; c < range.low.size(); ++c) {
     const float step = (range.high[c] - range.low[c]) / static_cast<float>(range.levels - 1);
-    grid.scale.push_back(std::max(step, std::numeric_limits<float>::epsilon()));
+    grid.scale.push_back(std::max(step, std::numeric_limits<float>::min()));
     const float zero = static_cast<float>(lowest) - std::nearbyint(range.low[c] / grid.scale[c]);
-    grid.zero_point.push_back(static_cast<std::int8_t>(static_cast<int>(std::clamp(zero, least, least + 255))));
+    grid.zero_point.push_back(zero_point_of(quantizer, c, zero, least));
   }
   return grid;
 }
 
-// The range moved by less than half a step, so that zero is on a level: zero points of ONNX are integers.
+// The range moved by at most half a step, so that zero is on a level: zero points of ONNX are integers.
 Range with_zero_on_a_level(Range range) {
   const auto steps = static_cast<float>(range.levels - 1);
   for (std::size_t c = 0; c < range.low.size(); ++c) {
@@ -61,6 +71,16 @@ Range with_zero_on_a_level(Range range) {
   return range;
 }
 
+// So that no step is smaller than its channel's in `least`.
+void widen(Range& range, const std::vector<float>& least) {
+  for (std::size_t c = 0; c < least.size(); ++c) {
+    const float step = (range.high[c] - range.low[c]) / static_cast<float>(range.levels - 1);
+    if (!(step > 0) || step >= least[c]) continue;
+    range.low[c] *= least[c] / step;
+    range.high[c] *= least[c] / step;
+  }
+}
+
 template <typename T>
 Tensor tensor_of(ElementType type, const std::vector<T>& values, Shape shape) {
   const auto bytes = std::make_shared<std::vector<T>>(values);
@@ -70,9 +90,10 @@ Tensor tensor_of(ElementType type, const std::vector<T>& values, Shape shape) {
 // A quantizer as it stands in the file: what it reads, and the nodes that it consists of.
 struct Pair {
   const Quantizer* quantizer = nullptr;
-  std::string value;  // by its name in the base
-  Pair* source = nullptr;  // whose result it reads in place of the value
-  bool gives_output = false;     // of the model: then the result has the output's name
+  std::string value;               // by its name in the base
+  Pair* source = nullptr;          // whose result it reads in place of the value
+  bool gives_output = false;       // of the model: then the result has the output's name
+  std::vector<float> least_scale;  // of a weight's channels; empty: any will do
   bool is_written = false;
   std::string result;
 };
@@ -113,6 +134,8 @@ class Rewriter {
       if (quantizer.kind != SiteKind::kOutput) quantize_input(quantizer);
     }
     for (const BiasShift& shift : plan.bias_shifts) shift_bias(shift);
+    for (int i = 0; i < messages_.node_size(); ++i)
+      leave_room_for_bias(messages_.node(i), slots_[static_cast<std::size_t>(i)]);
     write();
     drop_unused(network_);
   }
@@ -133,12 +156,16 @@ class Rewriter {
     return value;
   }
 
-  static void check_channels(const Quantizer& quantizer, const Value& value) {
+  void check_channels(const Quantizer& quantizer, const Value& value) const {
     if (quantizer.range.low.size() == 1) return;
     if (quantizer.channel_axes.size() != 1) refuse(quantizer, "the format has one axis for scales");
+    if (opset_of(network_.model) < kPerChannelOpset) {
+      refuse(quantizer, fmt::format("operator set {} has one scale per tensor", opset_of(network_.model)));
+    }
     const int axis = quantizer.channel_axes[0];
     const bool exists = value.known_rank && axis >= 0 && static_cast<std::size_t>(axis) < value.shape.size();
-    if (!exists || value.shape[static_cast<std::size_t>(axis)] != static_cast<std::int64_t>(quantizer.range.low.size())) {
+    if (!exists ||
+        value.shape[static_cast<std::size_t>(axis)] != static_cast<std::int64_t>(quantizer.range.low.size())) {
       refuse(quantizer, fmt::format("{} ranges for axis {} of {}", quantizer.range.low.size(), axis,
                                     value.known_rank ? to_string(value.shape) : "an unknown shape"));
     }
@@ -188,6 +215,8 @@ class Rewriter {
 
   void quantize_input(const Quantizer& quantizer) {
     const std::string& value = value_read(quantizer).name;
+    if (quantizer.kind == SiteKind::kWeight && !network_.constants.contains(value))
+      refuse(quantizer, "the input is no floating-point constant");
     if (node_of(quantizer).kind == OpKind::kResult) {
       const auto found = outputs_.find(value);
       give_output(pair_for(quantizer, value, found == outputs_.end() ? nullptr : found->second));
@@ -195,8 +224,6 @@ class Rewriter {
     }
     const int index = operation(quantizer.node);
     if (quantizer.port >= messages_.node(index).input_size()) refuse(quantizer, "it is read by a body");
-    if (quantizer.kind == SiteKind::kWeight && !network_.constants.contains(value))
-      refuse(quantizer, "the input is no floating-point constant");
     Pair*& slot = slots_[static_cast<std::size_t>(index)][static_cast<std::size_t>(quantizer.port)];
     slot = &pair_for(quantizer, value, slot);
   }
@@ -217,7 +244,7 @@ class Rewriter {
     const auto count = static_cast<std::int64_t>(correction.shift.size());
     const bool convolves = node.op_type() == "Conv" || node.op_type() == "ConvTranspose";
     const auto constant = network_.constants.find(bias);
-    if (!output.known_rank || output.shape.size() < 2) refuse_shift(correction, output);
+    if (!is_float(output.type) || !output.known_rank || output.shape.size() < 2) refuse_shift(correction, output);
     const std::size_t axis = convolves ? 1 : output.shape.size() - 1;
     if (output.shape[axis] >= 0 && output.shape[axis] != count) refuse_shift(correction, output);
     if (convolves && (bias.empty() || constant != network_.constants.end())) {
@@ -245,6 +272,24 @@ class Rewriter {
     throw InvalidArgument(fmt::format(
         "[plan] node '{}': a shift of {} channels for an output {}; a plan made for this very model is needed",
         correction.node, correction.shift.size(), output.known_rank ? to_string(output.shape) : "of unknown shape"));
+  }
+
+  // ONNX Runtime rounds the bias in front of a quantized convolution to 32 bits, in steps of the product of both
+  // scales. Where weights are next to nothing (channels that were pruned), the bias would be beyond what this reaches.
+  void leave_room_for_bias(const proto::NodeProto& node, const std::vector<Pair*>& slots) {
+    constexpr float kMostSteps = 1U << 30U;
+    const auto bias = network_.constants.find(input_of(node, 2));
+    if (bias == network_.constants.end() || !is_float(bias->second.type())) return;
+    if (slots[0] == nullptr || slots[1] == nullptr || slots[1]->quantizer->kind != SiteKind::kWeight) return;
+    std::vector<float>& least = slots[1]->least_scale;
+    least.resize(slots[1]->quantizer->range.low.size(), 0);
+    const std::vector<float> scales = grid_of(*slots[0]->quantizer).scale;
+    const float step = *std::ranges::min_element(scales) * kMostSteps;
+    const std::vector<float> values = bias->second.to_floats();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      float& scale = least[i % least.size()];
+      scale = std::max(scale, std::abs(values[i]) / step);
+    }
   }
 
   // Writing: the operations in their order, in front of each the quantizers that it is the first to read from.
@@ -299,9 +344,11 @@ class Rewriter {
   std::string free_suffix(const std::string& value) {
     for (int number = 1;; ++number) {
       const std::string suffix = fmt::format("_{}_{}", value, number);
-      constexpr std::string_view kPrefixes[] = {"QuantizeLinear", "DequantizeLinear", "q_output",
-                                                "dq_output",      "scale",            "zero_point"};
-      const auto is_taken = [&](std::string_view prefix) { return names_.contains(fmt::format("{}{}", prefix, suffix)); };
+      constexpr std::string_view kPrefixes[] = {"QuantizeLinear", "DequantizeLinear", "q_output", "dq_output",
+                                                "scale",          "zero_point"};
+      const auto is_taken = [&](std::string_view prefix) {
+        return names_.contains(fmt::format("{}{}", prefix, suffix));
+      };
       if (std::ranges::any_of(kPrefixes, is_taken)) continue;
       for (const std::string_view prefix : kPrefixes) names_.insert(fmt::format("{}{}", prefix, suffix));
       return suffix;
@@ -330,8 +377,8 @@ class Rewriter {
       set_attribute(add_node("Cast", wide, {source}, wide), "to", proto::TensorProto::FLOAT);
       source = wide;
     }
-    auto& quantize =
-        add_node("QuantizeLinear", "QuantizeLinear" + suffix, {source, parameters[0], parameters[1]}, "q_output" + suffix);
+    auto& quantize = add_node("QuantizeLinear", "QuantizeLinear" + suffix, {source, parameters[0], parameters[1]},
+                              "q_output" + suffix);
     set_axis(quantize, *pair.quantizer);
     write_dequantize(pair, parameters, suffix);
   }
@@ -340,9 +387,9 @@ class Rewriter {
     const Quantizer& quantizer = *pair.quantizer;
     if (quantizer.range.levels > 256) refuse_levels(quantizer);
     const Tensor weight = network_.constants.at(pair.value);
-    const Range range = with_zero_on_a_level(quantizer.range);
-    const QuantizedTensor packed =
-        quantize_tensor(weight.to_floats(), weight.shape(), quantizer.channel_axes, range);
+    Range range = with_zero_on_a_level(quantizer.range);
+    widen(range, pair.least_scale);
+    const QuantizedTensor packed = quantize_tensor(weight.to_floats(), weight.shape(), quantizer.channel_axes, range);
     // Always int8: with int8 activations runtimes take no other weights.
     const int offset = packed.lowest + range.levels - 1 > 127 ? 128 : 0;
     std::vector<std::int8_t> levels(packed.levels.size());
@@ -351,8 +398,7 @@ class Rewriter {
     grid.scale = packed.scale;
     for (std::size_t c = 0; c < grid.scale.size(); ++c) {
       const float zero = packed.zero_point.empty() ? 0 : packed.zero_point[c];
-      grid.zero_point.push_back(
-          static_cast<std::int8_t>(std::clamp(static_cast<int>(std::nearbyint(zero)) - offset, -128, 127)));
+      grid.zero_point.push_back(zero_point_of(quantizer, c, zero - static_cast<float>(offset), -128));
     }
     add_constant(network_, "q_output" + suffix, tensor_of(ElementType::kI8, levels, weight.shape()));
     write_dequantize(pair, add_parameters(grid, suffix), suffix);
@@ -387,14 +433,14 @@ class Rewriter {
   proto::GraphProto& messages_;
   const Graph& graph_;
   Names names_;
-  std::vector<int> order_;                            // of the base
-  std::unordered_map<std::string, int> nodes_;        // indices, by name
-  std::unordered_set<std::string> can_be_renamed_;    // values
+  std::vector<int> order_;                                           // of the base
+  std::unordered_map<std::string, int> nodes_;                       // indices, by name
+  std::unordered_set<std::string> can_be_renamed_;                   // values
   std::map<std::string, std::vector<std::unique_ptr<Pair>>> pairs_;  // by value
-  std::vector<std::vector<Pair*>> slots_;             // what an input of a node reads in place of its value, by index
-  std::map<std::string, Pair*> outputs_;              // what gives an output of the model
-  std::map<std::string, std::string> float_names_;    // of values whose name went over to a quantizer's result
-  std::map<int, std::string> shifts_;                 // what is added behind a node
+  std::vector<std::vector<Pair*>> slots_;           // what an input of a node reads in place of its value, by index
+  std::map<std::string, Pair*> outputs_;            // what gives an output of the model
+  std::map<std::string, std::string> float_names_;  // of values whose name went over to a quantizer's result
+  std::map<int, std::string> shifts_;               // what is added behind a node
 };
 
 }  // namespace

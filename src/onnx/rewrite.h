@@ -12,10 +12,10 @@
 
 namespace tightrope::onnx {
 
-// QuantizeLinear and DequantizeLinear for activations, 8-bit integers and DequantizeLinear for weights, shifts in biases.
-// Operations that the plan doesn't name stay as they are, byte for byte. `graph` is that of the base.
-// Throws InvalidArgument for a plan that names what the base does not have, Unsupported for other than 8 bits.
-// How: docs/algorithms.md#onnx-models
+// QuantizeLinear and DequantizeLinear for activations, 8-bit integers and DequantizeLinear for weights, shifts in
+// biases. Operations that the plan doesn't name stay as they are, byte for byte. `graph` is that of the base. Throws
+// InvalidArgument for a plan that names what the base does not have and for ranges without zero, Unsupported for other
+// than 8 bits. How: docs/algorithms.md#onnx-models
 void rewrite(Network& copy, const Graph& graph, const Plan& plan);
 
 // Makes the probes the outputs of the copy, in place of its own. Gives their names, in the order of the probes.

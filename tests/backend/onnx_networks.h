@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "onnx/onnx_model.h"
+#include "onnx/tensors.h"
 
 namespace tightrope::test {
 
@@ -40,6 +41,15 @@ class OnnxBuilder {
     for (const auto extent : shape) tensor.add_dims(extent);
     for (std::size_t i = values.size(); i < element_count(shape); ++i) values.push_back(static_cast<float>(i));
     for (const float value : values) tensor.add_float_data(value);
+    return *this;
+  }
+  // Of any element type.
+  OnnxBuilder& constant(const std::string& name, const Tensor& value) {
+    proto::TensorProto& tensor = *graph().add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(onnx::to_data_type(value.type()));
+    for (const auto extent : value.shape()) tensor.add_dims(extent);
+    tensor.set_raw_data(value.data(), value.bytes());
     return *this;
   }
   OnnxBuilder& ints(const std::string& name, const std::vector<std::int64_t>& values) {
