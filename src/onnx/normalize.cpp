@@ -119,11 +119,7 @@ void fold(Network& network) {
 // What folding and conversion left behind.
 void drop_unused_constants(Network& network) {
   auto& graph = *network.model.mutable_graph();
-  auto used = output_names(graph);
-  for (const auto& node : graph.node()) {
-    used.insert(node.input().begin(), node.input().end());
-    for (auto& name : captured_by(node)) used.insert(std::move(name));
-  }
+  const auto used = read_values(graph);
   auto& initializers = *graph.mutable_initializer();
   int kept = 0;
   for (int i = 0; i < initializers.size(); ++i) {

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "tightrope/graph.h"
 #include "tightrope/tensor.h"
@@ -22,6 +24,14 @@ inline constexpr std::int64_t kOldestOpset = 7;
 inline constexpr std::int64_t kPerChannelOpset = 13;  // the first with one scale per channel
 inline constexpr std::int64_t kNewestOpset = 28;
 
+// Bytes of a file beside a model, where they lie in memory.
+struct FileBytes {
+  std::string location;  // the name of the file, as the model has it
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  std::shared_ptr<const char> bytes;
+};
+
 // The messages of a model without the elements of its constants: these lie beside them, and copies share them.
 struct Network {
   proto::ModelProto model;
@@ -29,10 +39,14 @@ struct Network {
   // By the name of the value: initializers and Constant nodes of the main graph. Strings and elements of less than a
   // byte are not among them; their messages are whole.
   std::unordered_map<std::string, Tensor> constants;
+
+  // What the constants in files were read from. A constant that lies there is what its file holds.
+  std::vector<FileBytes> files;
 };
 
-// Reads a file; tensors in files beside it are mapped, not read. Throws IoError for what can't be read or is no model,
-// Unsupported for operator sets out of range.
+// Reads a file; constants in files beside it are mapped, not read. Other tensors there (in bodies, with elements of
+// less than a byte, sparse ones) are read into their messages: no message refers to a file any more. Throws IoError for
+// what can't be read or is no model, Unsupported for operator sets out of range.
 Network read_network(const std::filesystem::path& path);
 
 // The same from memory. `folder` is where files with tensors lie; empty: there are none.
