@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,8 @@ namespace proto = tightrope_onnx;
 inline constexpr std::int64_t kOldestOpset = 7;
 inline constexpr std::int64_t kPerChannelOpset = 13;  // the first with one scale per channel
 inline constexpr std::int64_t kNewestOpset = 28;
+
+inline constexpr std::size_t kMessageLimit = std::numeric_limits<std::int32_t>::max();  // bytes, of protobuf
 
 // Bytes of a file beside a model, where they lie in memory.
 struct FileBytes {
@@ -63,8 +66,19 @@ void normalize(Network& network);
 // Operations with bodies read, beyond their own inputs, the values that the bodies take from outside.
 Graph read_graph(const Network& base);
 
-// The model in one piece. Throws Unsupported where it is larger than the format allows (2 GB).
-std::string to_bytes(const Network& network);
+// The model in one piece. Where that would have more than `limit` bytes, constants that came from files and are
+// unchanged stay there, by reference. Throws Unsupported where the rest is still too large.
+std::string to_bytes(const Network& network, std::size_t limit = kMessageLimit);
+
+// Writes the model: one file of up to `limit` bytes; where that is not enough, tensors of 1 kB and more go to a second
+// one beside it, `<path>.data`. Files that exist are replaced when all is written, even those that the network was read
+// from; nothing half-written stays. Throws IoError for names that don't end in .onnx and what can't be written,
+// Unsupported where the rest is still too large.
+void save_network(const Network& network, const std::filesystem::path& path, std::size_t limit = kMessageLimit);
+
+// The files that save_network() writes.
+std::vector<std::filesystem::path> files_of(const Network& network, const std::filesystem::path& path,
+                                            std::size_t limit = kMessageLimit);
 
 // Of the default domain; 0 where the model imports none.
 std::int64_t opset_of(const proto::ModelProto& model);
