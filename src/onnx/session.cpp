@@ -174,8 +174,7 @@ Ort::Value value_of(const Tensor& tensor) {
 
 class OnnxSession : public Session {
  public:
-  OnnxSession(Ort::Session session, std::vector<Tensor> constants, std::size_t workers,
-              const std::vector<std::string>& outputs);
+  OnnxSession(Ort::Session session, std::size_t workers, const std::vector<std::string>& outputs);
 
   std::vector<Tensor> run(const Sample& sample) override {
     return compute(take_inputs(sample, inputs_, "sample"), Ort::RunOptions(), "sample");
@@ -189,7 +188,6 @@ class OnnxSession : public Session {
   std::vector<Tensor> compute(const std::vector<Tensor>& inputs, const Ort::RunOptions& options,
                               const std::string& what);
 
-  std::vector<Tensor> constants_;  // the runtime reads them where they are
   Ort::Session session_;
   std::size_t workers_;  // samples at a time
   std::vector<InputPort> inputs_;
@@ -198,9 +196,8 @@ class OnnxSession : public Session {
   std::vector<const char*> output_names_;
 };
 
-OnnxSession::OnnxSession(Ort::Session session, std::vector<Tensor> constants, std::size_t workers,
-                         const std::vector<std::string>& outputs)
-    : constants_(std::move(constants)), session_(std::move(session)), workers_(workers) {
+OnnxSession::OnnxSession(Ort::Session session, std::size_t workers, const std::vector<std::string>& outputs)
+    : session_(std::move(session)), workers_(workers) {
   const Ort::AllocatorWithDefaultOptions allocator;
   for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
     inputs_.push_back(input_port(
@@ -294,26 +291,26 @@ void use_device(Ort::SessionOptions& session_options, const std::string& device)
   }
 }
 
-// A model for the runtime: the bytes hold what is small, the rest is handed over beside them.
-struct Input {
+// A serialized model, and what is handed to the runtime beside it.
+struct Parts {
   std::string bytes;
   std::vector<std::string> names;
-  std::vector<Tensor> tensors;
+  std::vector<Ort::Value> constants;  // their elements belong to the network
 };
 
-Input input_of(const Network& network) {
-  Input input;
-  const auto read = read_values(network.model.graph());  // the runtime refuses others: it has dropped them
+Parts parts_of(const Network& network) {
+  Parts parts;
+  const auto read = read_values(network.model.graph());  // the runtime drops others before it looks for them
   const Layout layout = layout_of(network, [&](const std::string& name, const Tensor& tensor) {
     const bool leaves = may_lie_outside(tensor.type(), tensor.shape().size(), tensor.bytes()) && read.contains(name);
     if (!leaves) return std::optional<FilePart>();
-    input.names.push_back(name);
-    input.tensors.push_back(tensor);
+    parts.names.push_back(name);
+    parts.constants.push_back(value_of(tensor));
     return std::optional(FilePart{"memory", 0, tensor.bytes()});  // a file that nobody opens
   });
   check_size(layout, kMessageLimit);
-  input.bytes = to_bytes(layout);
-  return input;
+  parts.bytes = to_bytes(layout);
+  return parts;
 }
 
 }  // namespace
@@ -326,18 +323,16 @@ std::unique_ptr<Session> make_session(const Network& network, const CompileOptio
         options.precision));
   }
   Ort::Env& environment = runtime();
-  Input input = input_of(network);
   try {
     Ort::SessionOptions session_options;
     session_options.SetIntraOpNumThreads(options.throughput ? 1 : 0);  // 0: one per core
     session_options.SetDeterministicCompute(true);
     use_device(session_options, options.device);
-    std::vector<Ort::Value> values;
-    for (const Tensor& tensor : input.tensors) values.push_back(value_of(tensor));
-    session_options.AddExternalInitializers(input.names, values);
-    Ort::Session session(environment, input.bytes.data(), input.bytes.size(), session_options);
+    const Parts parts = parts_of(network);
+    session_options.AddExternalInitializers(parts.names, parts.constants);  // copied when the session is made
+    Ort::Session session(environment, parts.bytes.data(), parts.bytes.size(), session_options);
     const std::size_t workers = options.throughput ? std::max(1U, std::thread::hardware_concurrency()) : 1;
-    return std::make_unique<OnnxSession>(std::move(session), std::move(input.tensors), workers, outputs);
+    return std::make_unique<OnnxSession>(std::move(session), workers, outputs);
   } catch (const Ort::Exception& error) {
     throw QuantizationError(fmt::format("[compile] device '{}': {}", options.device, error.what()));
   }
