@@ -14,7 +14,8 @@ void bind_onnx(py::module_& module) {
         const py::gil_scoped_release release;
         return from_onnx({bytes.data(), bytes.size()}, folder);
       },
-      py::arg("model"), py::arg("folder"), "A model of a serialized ModelProto, whose external data lie in this folder.");
+      py::arg("model"), py::arg("folder"),
+      "A model of a serialized ModelProto, whose external data lie in this folder.");
   module.def(
       "apply_onnx",
       [](const Model& model, const Plan& plan) {

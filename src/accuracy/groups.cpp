@@ -3,31 +3,12 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
+
+#include "base/components.h"
 
 namespace tightrope {
 namespace {
-
-// A forest over quantizers; the root of a tree is its smallest index.
-class Components {
- public:
-  explicit Components(std::size_t count) : parents_(count) { std::iota(parents_.begin(), parents_.end(), 0); }
-
-  std::size_t root(std::size_t i) {
-    while (parents_[i] != i) i = parents_[i] = parents_[parents_[i]];
-    return i;
-  }
-
-  void join(std::size_t a, std::size_t b) {
-    a = root(a);
-    b = root(b);
-    parents_[std::max(a, b)] = std::min(a, b);
-  }
-
- private:
-  std::vector<std::size_t> parents_;
-};
 
 // Joins `quantizer` with the first one that was seen under the same key.
 template <typename Key>

@@ -27,7 +27,8 @@ StatisticRequest bias_request(const Quantizer& weight, const Graph& graph) {
 std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, std::size_t channel_axes,
                               std::span<const float> mean) {
   const Shape& shape = elements.shape();
-  const std::size_t channels = element_count(Shape(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(channel_axes)));
+  const std::size_t channels =
+      element_count(Shape(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(channel_axes)));
   const auto inputs = static_cast<std::size_t>(shape[channel_axes]);
   const std::size_t groups = inputs == 0 ? 0 : mean.size() / inputs;
   if (groups == 0 || mean.size() % inputs != 0 || channels % groups != 0) {

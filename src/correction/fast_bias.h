@@ -18,9 +18,9 @@ StatisticRequest bias_request(const Quantizer& weight, const Graph& graph);
 
 // What to add to each output channel: the sum over input channels and taps of (weight - rounded weight) * mean input.
 // Exact where the window never leaves the data; at padded borders it is an approximation.
-// `elements`: [channels of the output ..., in, taps ...], where the first `channel_axes` axes number the channels, group
-// by group, and `in` is that of one group; `mean`: one per input channel.
-// Formula: docs/algorithms.md#bias-correction
+// `elements`: [channels of the output ..., in, taps ...], where the first `channel_axes` axes number the channels,
+// group by group, and `in` is that of one group; `mean`: one per input channel. Formula:
+// docs/algorithms.md#bias-correction
 std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, std::size_t channel_axes,
                               std::span<const float> mean);
 

@@ -116,6 +116,58 @@ std::vector<std::string> captured_by(const proto::NodeProto& node) {
   return captured;
 }
 
+std::unordered_set<std::string> read_values(const proto::GraphProto& graph) {
+  std::unordered_set<std::string> names;
+  for (const auto& output : graph.output()) names.insert(output.name());
+  for (const auto& node : graph.node()) {
+    names.insert(node.input().begin(), node.input().end());
+    for (auto& name : captured_by(node)) names.insert(std::move(name));
+  }
+  return names;
+}
+
+namespace {
+
+using TensorVisitor = std::function<void(proto::TensorProto&)>;
+
+void visit_sparse(proto::SparseTensorProto& tensor, const TensorVisitor& visit) {
+  if (tensor.has_values()) visit(*tensor.mutable_values());
+  if (tensor.has_indices()) visit(*tensor.mutable_indices());
+}
+
+void visit_graph(proto::GraphProto& graph, const TensorVisitor& visit);
+
+void visit_node(proto::NodeProto& node, const TensorVisitor& visit) {
+  for (auto& attribute : *node.mutable_attribute()) {
+    if (attribute.has_t()) visit(*attribute.mutable_t());
+    for (auto& tensor : *attribute.mutable_tensors()) visit(tensor);
+    if (attribute.has_sparse_tensor()) visit_sparse(*attribute.mutable_sparse_tensor(), visit);
+    for (auto& tensor : *attribute.mutable_sparse_tensors()) visit_sparse(tensor, visit);
+    if (attribute.has_g()) visit_graph(*attribute.mutable_g(), visit);
+    for (auto& body : *attribute.mutable_graphs()) visit_graph(body, visit);
+  }
+}
+
+// Not deeper than protobuf reads.
+void visit_graph(proto::GraphProto& graph, const TensorVisitor& visit) {
+  for (auto& tensor : *graph.mutable_initializer()) visit(tensor);
+  for (auto& tensor : *graph.mutable_sparse_initializer()) visit_sparse(tensor, visit);
+  for (auto& node : *graph.mutable_node()) visit_node(node, visit);
+}
+
+}  // namespace
+
+void for_each_tensor(proto::ModelProto& model, const TensorVisitor& visit) {
+  visit_graph(*model.mutable_graph(), visit);
+  for (auto& function : *model.mutable_functions()) {
+    for (auto& node : *function.mutable_node()) visit_node(node, visit);
+  }
+  for (auto& training : *model.mutable_training_info()) {
+    if (training.has_initialization()) visit_graph(*training.mutable_initialization(), visit);
+    if (training.has_algorithm()) visit_graph(*training.mutable_algorithm(), visit);
+  }
+}
+
 std::string described(const proto::NodeProto& node) {
   const std::string& name = node.name().empty() && node.output_size() > 0 ? node.output(0) : node.name();
   return fmt::format("node '{}' ({})", name, node.op_type());

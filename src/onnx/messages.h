@@ -2,8 +2,10 @@
 // Looking into the messages of an ONNX graph.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "onnx/onnx_model.h"
@@ -31,6 +33,13 @@ bool is_standard(const proto::NodeProto& node, const proto::ModelProto& model);
 
 // Values that the bodies of a node (If, Loop, Scan) take from outside, each once.
 std::vector<std::string> captured_by(const proto::NodeProto& node);
+
+// Values that something in the graph reads: nodes, bodies, or whoever asks for its outputs.
+std::unordered_set<std::string> read_values(const proto::GraphProto& graph);
+
+// Visits the tensors of a model wherever they are: initializers, sparse ones and attributes, in bodies and functions,
+// too.
+void for_each_tensor(proto::ModelProto& model, const std::function<void(proto::TensorProto&)>& visit);
 
 // "node 'conv1' (Conv)"
 std::string described(const proto::NodeProto& node);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fstream>
 #include "onnx/onnx_model.h"
 #include "onnx/rewrite.h"
 #include "onnx/runtime.h"
@@ -10,12 +9,6 @@
 namespace tightrope {
 namespace onnx {
 namespace {
-
-// TEMPORARY
-void save_network(const Network& n, const std::filesystem::path& p) { std::ofstream(p, std::ios::binary) << to_bytes(n); }
-std::vector<std::filesystem::path> files_of(const Network&, const std::filesystem::path& p) { return {p}; }
-std::unique_ptr<Session> make_session(const Network& n, const CompileOptions& o, const std::vector<std::string>& outs = {}) { const std::string b = to_bytes(n); return onnx::make_session(std::as_bytes(std::span(b)), {}, o, outs); }
-// TEMPORARY END
 
 class OnnxModel : public Model {
  public:
@@ -28,7 +21,8 @@ class OnnxModel : public Model {
   Tensor constant(ValueId id) const override {
     const Value& value = graph_.value(id);
     const auto found = base_->constants.find(value.name);
-    if (found == base_->constants.end()) throw InvalidArgument(fmt::format("[model] '{}' is not a constant", value.name));
+    if (found == base_->constants.end())
+      throw InvalidArgument(fmt::format("[model] '{}' is not a constant", value.name));
     return found->second.cast(ElementType::kF32);
   }
 

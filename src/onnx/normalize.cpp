@@ -129,8 +129,9 @@ void check_raised(const Network& network, const std::string& obstacle) {
   if (obstacle.empty()) return;
   const std::int64_t opset = opset_of(network.model);
   if (opset < kQuantizingOpset) {
-    throw Unsupported(fmt::format("[model] it has operator set {}, which has no quantization; it can't be carried over to {}, because {}",
-                                  opset, kPerChannelOpset, obstacle));
+    throw Unsupported(fmt::format(
+        "[model] it has operator set {}, which has no quantization; it can't be carried over to {}, because {}", opset,
+        kPerChannelOpset, obstacle));
   }
   log(LogLevel::kWarning,
       fmt::format("The model has operator set {}, which knows one scale per tensor only; scales per channel can be had "

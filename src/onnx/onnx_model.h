@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -24,6 +26,16 @@ inline constexpr std::int64_t kQuantizingOpset = 10;  // the first with Quantize
 inline constexpr std::int64_t kPerChannelOpset = 13;  // the first with one scale per channel
 inline constexpr std::int64_t kNewestOpset = 28;
 
+inline constexpr std::size_t kMessageLimit = std::numeric_limits<std::int32_t>::max();  // bytes, of protobuf
+
+// Bytes of a file beside a model, where they lie in memory.
+struct FileBytes {
+  std::string location;  // the name of the file, as the model has it
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  std::shared_ptr<const char> bytes;
+};
+
 // The messages of a model without the elements of its constants: these lie beside them, and copies share them.
 struct Network {
   proto::ModelProto model;
@@ -31,10 +43,14 @@ struct Network {
   // By the name of the value: initializers and Constant nodes of the main graph. Strings and elements of less than a
   // byte are not among them; their messages are whole.
   std::unordered_map<std::string, Tensor> constants;
+
+  // What the constants in files were read from. A constant that lies there is what its file holds.
+  std::vector<FileBytes> files;
 };
 
-// Reads a file; tensors in files beside it are mapped, not read. Throws IoError for what can't be read or is no model,
-// Unsupported for operator sets out of range.
+// Reads a file; constants in files beside it are mapped, not read. Other tensors there (in bodies, with elements of
+// less than a byte, sparse ones) are read into their messages: no message refers to a file any more. Throws IoError for
+// what can't be read or is no model, Unsupported for operator sets out of range.
 Network read_network(const std::filesystem::path& path);
 
 // The same from memory. `folder` is where files with tensors lie; empty: there are none.
@@ -52,8 +68,19 @@ std::vector<FoldedOperation> normalize(Network& network);
 // Operations with bodies read, beyond their own inputs, the values that the bodies take from outside.
 Graph read_graph(const Network& base);
 
-// The model in one piece. Throws Unsupported where it is larger than the format allows (2 GB).
-std::string to_bytes(const Network& network);
+// The model in one piece. Where that would have more than `limit` bytes, constants that came from files and are
+// unchanged stay there, by reference. Throws Unsupported where the rest is still too large.
+std::string to_bytes(const Network& network, std::size_t limit = kMessageLimit);
+
+// Writes the model: one file of up to `limit` bytes; where that is not enough, tensors of 1 kB and more go to a second
+// one beside it, `<path>.data`. Files that exist are replaced when all is written, even those that the network was read
+// from; nothing half-written stays. Throws IoError for names that don't end in .onnx and what can't be written,
+// Unsupported where the rest is still too large.
+void save_network(const Network& network, const std::filesystem::path& path, std::size_t limit = kMessageLimit);
+
+// The files that save_network() writes.
+std::vector<std::filesystem::path> files_of(const Network& network, const std::filesystem::path& path,
+                                            std::size_t limit = kMessageLimit);
 
 // Of the default domain; 0 where the model imports none.
 std::int64_t opset_of(const proto::ModelProto& model);

@@ -80,6 +80,10 @@ Network checked(proto::ModelProto model, const std::filesystem::path& folder) {
   check_names(network.model.graph());
   TensorFiles files(folder);
   take_constants(network, files);
+  for_each_tensor(network.model, [&](proto::TensorProto& tensor) {
+    if (tensor.data_location() == proto::TensorProto::EXTERNAL) load_tensor(tensor, files);
+  });
+  network.files = files.all();
   sorted_nodes(network.model.graph());  // throws where the graph is none
   return network;
 }

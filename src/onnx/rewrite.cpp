@@ -5,8 +5,10 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_set>
 
+#include "base/components.h"
 #include "kernels/quantize.h"
 #include "onnx/messages.h"
 #include "onnx/names.h"
@@ -42,18 +44,22 @@ struct Grid {
   std::vector<std::int8_t> zero_point;  // bits of an uint8 where it is not signed
 };
 
+bool has_negative(const Range& range) {
+  return std::ranges::any_of(range.low, [](float low) { return low < 0; });
+}
+
 // What QuantizeLinear rounds to, and what it clips at: the limits of the type.
-Grid grid_of(const Quantizer& quantizer) {
+Grid grid_of(const Quantizer& quantizer, bool is_signed) {
   const Range& range = quantizer.range;
   if (range.levels != 255 && range.levels != 256) refuse_levels(quantizer);
   Grid grid;
-  grid.is_signed = std::ranges::any_of(range.low, [](float low) { return low < 0; });
-  const int lowest = grid.is_signed ? -(range.levels / 2) : 0;
-  const float least = grid.is_signed ? -128 : 0;
+  grid.is_signed = is_signed;
+  const float least = is_signed ? -128 : 0;
+  const float lowest = has_negative(range) && range.levels == 255 ? least + 1 : least;
   for (std::size_t c = 0; c < range.low.size(); ++c) {
     const float step = (range.high[c] - range.low[c]) / static_cast<float>(range.levels - 1);
     grid.scale.push_back(std::max(step, std::numeric_limits<float>::min()));
-    const float zero = static_cast<float>(lowest) - std::nearbyint(range.low[c] / grid.scale[c]);
+    const float zero = lowest - std::nearbyint(range.low[c] / grid.scale[c]);
     grid.zero_point.push_back(zero_point_of(quantizer, c, zero, least));
   }
   return grid;
@@ -92,6 +98,7 @@ struct Pair {
   const Quantizer* quantizer = nullptr;
   std::string value;               // by its name in the base
   Pair* source = nullptr;          // whose result it reads in place of the value
+  bool is_signed = true;           // of an activation: int8, otherwise uint8
   bool gives_output = false;       // of the model: then the result has the output's name
   std::vector<float> least_scale;  // of a weight's channels; empty: any will do
   bool is_written = false;
@@ -134,6 +141,7 @@ class Rewriter {
       if (quantizer.kind != SiteKind::kOutput) quantize_input(quantizer);
     }
     for (const BiasShift& shift : plan.bias_shifts) shift_bias(shift);
+    choose_types();
     for (int i = 0; i < messages_.node_size(); ++i)
       leave_room_for_bias(messages_.node(i), slots_[static_cast<std::size_t>(i)]);
     write();
@@ -274,6 +282,46 @@ class Rewriter {
         correction.node, correction.shift.size(), output.known_rank ? to_string(output.shape) : "of unknown shape"));
   }
 
+  // By the range: int8 where it has negative values, else uint8. But kernels read and give one type, so where both meet
+  // at an operation, all are uint8, which has the same levels with another zero point.
+  void choose_types() {
+    std::unordered_map<std::string_view, int> givers;
+    for (int i = 0; i < messages_.node_size(); ++i) {
+      for (const auto& output : messages_.node(i).output()) givers.emplace(output, i);
+    }
+    const auto giver_of = [&](const std::string& value) {
+      const auto found = givers.find(value);
+      return found == givers.end() ? kNone : found->second;
+    };
+    Components operations(static_cast<std::size_t>(messages_.node_size()));
+    const auto join = [&](int a, int b) {
+      if (a != kNone && b != kNone) operations.join(static_cast<std::size_t>(a), static_cast<std::size_t>(b));
+    };
+    std::map<Pair*, int> first;  // an operation at the pair; kNone: there is none
+    for (const auto& [value, pairs] : pairs_) {
+      for (const auto& pair : pairs) first.emplace(pair.get(), giver_of(value));
+    }
+    for (int i = 0; i < messages_.node_size(); ++i) {
+      const auto& node = messages_.node(i);
+      if (node.op_type() == "Relu" || node.op_type() == "Clip") join(i, giver_of(node.input(0)));
+      for (Pair* pair : slots_[static_cast<std::size_t>(i)]) {
+        if (pair == nullptr || pair->quantizer->kind == SiteKind::kWeight) continue;
+        join(i, first[pair]);
+        first[pair] = i;
+      }
+    }
+    std::set<std::size_t> unsigned_ones;
+    for (const auto& [pair, operation] : first) {
+      pair->is_signed = has_negative(pair->quantizer->range);
+      if (operation != kNone && !pair->is_signed && pair->quantizer->kind != SiteKind::kWeight)
+        unsigned_ones.insert(operations.root(static_cast<std::size_t>(operation)));
+    }
+    for (const auto& [pair, operation] : first) {
+      if (operation != kNone && unsigned_ones.contains(operations.root(static_cast<std::size_t>(operation))))
+        pair->is_signed = false;
+    }
+  }
+
   // ONNX Runtime rounds the bias in front of a quantized convolution to 32 bits, in steps of the product of both
   // scales. Where weights are next to nothing (channels that were pruned), the bias would be beyond what this reaches.
   void leave_room_for_bias(const proto::NodeProto& node, const std::vector<Pair*>& slots) {
@@ -283,7 +331,7 @@ class Rewriter {
     if (slots[0] == nullptr || slots[1] == nullptr || slots[1]->quantizer->kind != SiteKind::kWeight) return;
     std::vector<float>& least = slots[1]->least_scale;
     least.resize(slots[1]->quantizer->range.low.size(), 0);
-    const std::vector<float> scales = grid_of(*slots[0]->quantizer).scale;
+    const std::vector<float> scales = grid_of(*slots[0]->quantizer, slots[0]->is_signed).scale;
     const float step = *std::ranges::min_element(scales) * kMostSteps;
     const std::vector<float> values = bias->second.to_floats();
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -370,7 +418,7 @@ class Rewriter {
   }
 
   void write_activation(const Pair& pair, std::string source, const std::string& suffix) {
-    const Grid grid = grid_of(*pair.quantizer);
+    const Grid grid = grid_of(*pair.quantizer, pair.is_signed);
     const std::vector<std::string> parameters = add_parameters(grid, suffix);
     if (type_of(pair) != ElementType::kF32) {
       const std::string wide = names_.unique("cast" + suffix);

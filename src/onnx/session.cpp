@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <onnxruntime_cxx_api.h>
-#include <onnxruntime_session_options_config_keys.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -17,7 +16,9 @@
 #include <thread>
 
 #include "base/input_port.h"
+#include "onnx/messages.h"
 #include "onnx/runtime.h"
+#include "onnx/write_network.h"
 #include "tightrope/error.h"
 
 namespace tightrope::onnx {
@@ -164,6 +165,13 @@ class Workers {
   std::vector<std::jthread> threads_;  // last: they end before the rest goes
 };
 
+// The runtime takes a pointer to mutable data but only reads inputs and constants.
+Ort::Value value_of(const Tensor& tensor) {
+  return Ort::Value::CreateTensor(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault),
+                                  const_cast<void*>(tensor.data()), tensor.bytes(), tensor.shape().data(),
+                                  tensor.shape().size(), to_runtime_type(tensor.type()));
+}
+
 class OnnxSession : public Session {
  public:
   OnnxSession(Ort::Session session, std::size_t workers, const std::vector<std::string>& outputs);
@@ -214,14 +222,8 @@ OnnxSession::OnnxSession(Ort::Session session, std::size_t workers, const std::v
 
 std::vector<Tensor> OnnxSession::compute(const std::vector<Tensor>& inputs, const Ort::RunOptions& options,
                                          const std::string& what) try {
-  const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
   std::vector<Ort::Value> values;
-  for (const Tensor& tensor : inputs) {
-    // The runtime takes a pointer to mutable data but only reads inputs.
-    values.push_back(Ort::Value::CreateTensor(memory, const_cast<void*>(tensor.data()), tensor.bytes(),
-                                              tensor.shape().data(), tensor.shape().size(),
-                                              to_runtime_type(tensor.type())));
-  }
+  for (const Tensor& tensor : inputs) values.push_back(value_of(tensor));
   const std::vector<Ort::Value> results = session_.Run(options, input_names_.data(), values.data(), values.size(),
                                                        output_names_.data(), output_names_.size());
   std::vector<Tensor> outputs;
@@ -289,9 +291,32 @@ void use_device(Ort::SessionOptions& session_options, const std::string& device)
   }
 }
 
-// `open` makes the runtime's session from its options.
-std::unique_ptr<Session> compile(const CompileOptions& options, const std::vector<std::string>& outputs,
-                                 const std::function<Ort::Session(Ort::Env&, Ort::SessionOptions&)>& open) {
+// A serialized model, and what is handed to the runtime beside it.
+struct Parts {
+  std::string bytes;
+  std::vector<std::string> names;
+  std::vector<Ort::Value> constants;  // their elements belong to the network
+};
+
+Parts parts_of(const Network& network) {
+  Parts parts;
+  const auto read = read_values(network.model.graph());  // the runtime drops others before it looks for them
+  const Layout layout = layout_of(network, [&](const std::string& name, const Tensor& tensor) {
+    const bool leaves = may_lie_outside(tensor.type(), tensor.shape().size(), tensor.bytes()) && read.contains(name);
+    if (!leaves) return std::optional<FilePart>();
+    parts.names.push_back(name);
+    parts.constants.push_back(value_of(tensor));
+    return std::optional(FilePart{"memory", 0, tensor.bytes()});  // a file that nobody opens
+  });
+  check_size(layout, kMessageLimit);
+  parts.bytes = to_bytes(layout);
+  return parts;
+}
+
+}  // namespace
+
+std::unique_ptr<Session> make_session(const Network& network, const CompileOptions& options,
+                                      const std::vector<std::string>& outputs) {
   if (options.precision != "f32" && !options.precision.empty()) {
     throw InvalidArgument(fmt::format(
         "[compile] precision '{}': ONNX Runtime computes in the types of the model; 'f32' is needed, or nothing",
@@ -303,32 +328,14 @@ std::unique_ptr<Session> compile(const CompileOptions& options, const std::vecto
     session_options.SetIntraOpNumThreads(options.throughput ? 1 : 0);  // 0: one per core
     session_options.SetDeterministicCompute(true);
     use_device(session_options, options.device);
+    const Parts parts = parts_of(network);
+    session_options.AddExternalInitializers(parts.names, parts.constants);  // copied when the session is made
+    Ort::Session session(environment, parts.bytes.data(), parts.bytes.size(), session_options);
     const std::size_t workers = options.throughput ? std::max(1U, std::thread::hardware_concurrency()) : 1;
-    return std::make_unique<OnnxSession>(open(environment, session_options), workers, outputs);
+    return std::make_unique<OnnxSession>(std::move(session), workers, outputs);
   } catch (const Ort::Exception& error) {
-    const std::string message = fmt::format("[compile] device '{}': {}", options.device, error.what());
-    if (error.GetOrtErrorCode() == ORT_NO_SUCHFILE) throw IoError(message, false);
-    throw QuantizationError(message);
+    throw QuantizationError(fmt::format("[compile] device '{}': {}", options.device, error.what()));
   }
-}
-
-}  // namespace
-
-std::unique_ptr<Session> make_session(std::span<const std::byte> model, const std::filesystem::path& folder,
-                                      const CompileOptions& options, const std::vector<std::string>& outputs) {
-  return compile(options, outputs, [&](Ort::Env& environment, Ort::SessionOptions& session_options) {
-    if (!folder.empty()) {
-      session_options.AddConfigEntry(kOrtSessionOptionsModelExternalInitializersFileFolderPath, folder.c_str());
-    }
-    return Ort::Session(environment, model.data(), model.size(), session_options);
-  });
-}
-
-std::unique_ptr<Session> make_session(const std::filesystem::path& file, const CompileOptions& options,
-                                      const std::vector<std::string>& outputs) {
-  return compile(options, outputs, [&](Ort::Env& environment, Ort::SessionOptions& session_options) {
-    return Ort::Session(environment, file.c_str(), session_options);
-  });
 }
 
 }  // namespace tightrope::onnx

@@ -24,9 +24,37 @@ using Message = proto::TensorProto;
   throw InvalidArgument(fmt::format("[model] tensor '{}': {}", message.name(), what));
 }
 
+// Of the types whose elements a file may hold; 0 for the others.
+std::size_t bits_of(int data_type) {
+  switch (data_type) {
+    case Message::UINT2:
+    case Message::INT2:
+      return 2;
+    case Message::UINT4:
+    case Message::INT4:
+    case Message::FLOAT4E2M1:
+      return 4;
+    case Message::FLOAT6E2M3:
+    case Message::FLOAT6E3M2:
+      return 6;
+    case Message::FLOAT8E4M3FN:
+    case Message::FLOAT8E4M3FNUZ:
+    case Message::FLOAT8E5M2:
+    case Message::FLOAT8E5M2FNUZ:
+    case Message::FLOAT8E8M0:
+      return 8;
+    case Message::COMPLEX64:
+      return 64;
+    case Message::COMPLEX128:
+      return 128;
+    default:
+      return 8 * size_of(to_element_type(data_type));
+  }
+}
+
 // Bytes that the extents ask for.
-std::size_t byte_count(const Message& message, ElementType type) {
-  std::size_t count = size_of(type);
+std::size_t byte_count(const Message& message) {
+  std::size_t count = bits_of(message.data_type());
   constexpr std::size_t kMost = std::numeric_limits<std::int64_t>::max();
   bool fits = true;
   bool is_empty = false;
@@ -37,7 +65,7 @@ std::size_t byte_count(const Message& message, ElementType type) {
     if (fits && extent != 0) count *= static_cast<std::size_t>(extent);
   }
   if (!fits) refuse(message, "its extents ask for more elements than any memory holds");
-  return is_empty ? 0 : count;
+  return is_empty ? 0 : count / 8 + (count % 8 != 0 ? 1 : 0);
 }
 
 template <typename To, typename From>
@@ -94,10 +122,10 @@ std::size_t number(const Message& message, std::string_view key, std::size_t oth
   return value;
 }
 
-std::shared_ptr<const void> external_bytes(const Message& message, TensorFiles& files, std::size_t size,
+std::shared_ptr<const char> external_bytes(const Message& message, TensorFiles& files, std::size_t size,
                                            std::size_t alignment) {
   const std::string location = entry(message, "location");
-  const TensorFiles::Mapped& file = files.open(location);
+  const FileBytes& file = files.open(location);
   const std::size_t offset = number(message, "offset", 0);
   const std::size_t length = number(message, "length", size);
   if (length != size) refuse(message, fmt::format("{} bytes are in a file; {} are needed", length, size));
@@ -105,10 +133,7 @@ std::shared_ptr<const void> external_bytes(const Message& message, TensorFiles& 
     refuse(message,
            fmt::format("'{}' ends after {} bytes; {} from {} on are needed", location, file.size, size, offset));
   }
-  const char* start = file.bytes.get() + offset;
-  if (offset % alignment == 0) return {file.bytes, start};
-  const auto copy = std::make_shared<std::string>(start, size);
-  return {copy, copy->data()};
+  return files.part(file, offset, size, alignment);
 }
 
 Tensor tensor_of(const Message& message, ElementType type, std::shared_ptr<const void> bytes) {
@@ -157,13 +182,18 @@ int to_data_type(ElementType type) {
   return Message::UNDEFINED;
 }
 
-const TensorFiles::Mapped& TensorFiles::open(const std::string& location) {
+const FileBytes& TensorFiles::open(const std::string& location) {
   const auto known = files_.find(location);
   if (known != files_.end()) return known->second;
   const auto refused = [&](const std::string& what) {
     return InvalidArgument(fmt::format("[model] the tensors in '{}': {}", location, what));
   };
-  if (folder_.empty()) throw refused("the model came without a folder; one that holds this file is needed");
+  if (folder_.empty()) {
+    throw refused(
+        "the folder of this file is not known; it is needed (in Python: "
+        "AdvancedQuantizationParameters(backend_params={\"external_data_dir\": ...})), or a model with its external "
+        "data loaded (onnx.load)");
+  }
   const std::filesystem::path inside = std::filesystem::path(location).lexically_normal();
   if (location.empty() || inside.is_absolute() || *inside.begin() == "..")
     throw refused("the path leaves the folder of the model; one below it is needed");
@@ -186,14 +216,29 @@ const TensorFiles::Mapped& TensorFiles::open(const std::string& location) {
   const std::shared_ptr<const char> mapping(static_cast<const char*>(bytes), [size](const char* start) {
     if (start != nullptr) ::munmap(const_cast<char*>(start), size);
   });
-  return files_.emplace(location, Mapped{mapping, size}).first->second;
+  return files_.emplace(location, FileBytes{location, 0, size, mapping}).first->second;
+}
+
+std::shared_ptr<const char> TensorFiles::part(const FileBytes& file, std::size_t offset, std::size_t size,
+                                              std::size_t alignment) {
+  const char* start = file.bytes.get() + offset;
+  if (offset % alignment == 0) return {file.bytes, start};
+  const auto copy = std::make_shared<std::string>(start, size);
+  copies_.push_back({file.location, offset, size, {copy, copy->data()}});
+  return copies_.back().bytes;
+}
+
+std::vector<FileBytes> TensorFiles::all() const {
+  std::vector<FileBytes> all = copies_;
+  for (const auto& [location, file] : files_) all.push_back(file);
+  return all;
 }
 
 std::optional<Tensor> take_tensor(Message& message, TensorFiles& files) {
   const ElementType type = to_element_type(message.data_type());
   if (type == ElementType::kOther) return std::nullopt;
   if (message.has_segment()) refuse(message, "it is cut into segments; a whole tensor is needed");
-  const std::size_t needed = byte_count(message, type);
+  const std::size_t needed = byte_count(message);
   if (message.data_location() == Message::EXTERNAL) {
     auto tensor = tensor_of(message, type, external_bytes(message, files, needed, size_of(type)));
     message.clear_data_location();
@@ -217,6 +262,15 @@ std::optional<Tensor> take_tensor(Message& message, TensorFiles& files) {
   return tensor_of(message, type, {bytes, bytes->data()});
 }
 
+void load_tensor(Message& message, TensorFiles& files) {
+  if (bits_of(message.data_type()) == 0) refuse(message, "elements of this type can't be in a file");
+  const std::size_t size = byte_count(message);
+  const auto bytes = external_bytes(message, files, size, 1);
+  message.clear_data_location();
+  message.clear_external_data();
+  message.set_raw_data(bytes.get(), size);
+}
+
 void add_constant(Network& network, const std::string& name, Tensor tensor) {
   Message& message = *network.model.mutable_graph()->add_initializer();
   message.set_name(name);
@@ -227,12 +281,7 @@ void add_constant(Network& network, const std::string& name, Tensor tensor) {
 
 void drop_unused(Network& network) {
   auto& graph = *network.model.mutable_graph();
-  std::unordered_set<std::string> used;
-  for (const auto& output : graph.output()) used.insert(output.name());
-  for (const auto& node : graph.node()) {
-    used.insert(node.input().begin(), node.input().end());
-    for (auto& name : captured_by(node)) used.insert(std::move(name));
-  }
+  auto used = read_values(graph);
   auto& initializers = *graph.mutable_initializer();
   int kept = 0;
   for (int i = 0; i < initializers.size(); ++i) {

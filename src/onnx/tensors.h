@@ -22,22 +22,27 @@ class TensorFiles {
   // An empty folder has no files.
   explicit TensorFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  struct Mapped {
-    std::shared_ptr<const char> bytes;
-    std::size_t size = 0;
-  };
-
   // Throws InvalidArgument where the path leaves the folder, leads over a link or to no file.
-  const Mapped& open(const std::string& location);
+  const FileBytes& open(const std::string& location);
+
+  // Some of its bytes, at an address that `alignment` divides: copied where they lie at another one.
+  std::shared_ptr<const char> part(const FileBytes& file, std::size_t offset, std::size_t size, std::size_t alignment);
+
+  // Everything that was handed out.
+  std::vector<FileBytes> all() const;
 
  private:
   std::filesystem::path folder_;
-  std::map<std::string, Mapped> files_;
+  std::map<std::string, FileBytes> files_;
+  std::vector<FileBytes> copies_;
 };
 
 // Moves the elements out of a message; type, extents and name stay. Nothing for types that are kOther, whose message
 // stays whole. Throws InvalidArgument where the elements don't fit the extents.
 std::optional<Tensor> take_tensor(proto::TensorProto& message, TensorFiles& files);
+
+// Reads the elements of a message that refers to a file into the message. Throws as take_tensor() does.
+void load_tensor(proto::TensorProto& message, TensorFiles& files);
 
 // Adds an initializer to the main graph.
 void add_constant(Network& network, const std::string& name, Tensor tensor);

@@ -165,7 +165,8 @@ QuantizeOptions feasible(const Graph& graph, QuantizeOptions options) {
         options.activations.bits.value_or(8), options.weights.bits.value_or(8)));
   }
   // ONNX Runtime's kernels take no activations with a scale per channel, and models with them may not load.
-  if (graph.vocabulary == Vocabulary::kOnnx && options.placement == Placement::kLean && !options.activations.per_channel)
+  if (graph.vocabulary == Vocabulary::kOnnx && options.placement == Placement::kLean &&
+      !options.activations.per_channel)
     options.activations.per_channel = false;
   if (graph.per_channel) return options;
   if (options.weights.per_channel == true || options.activations.per_channel == true) {

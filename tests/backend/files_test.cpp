@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <fstream>
 
 #include "backend/networks.h"
@@ -15,8 +13,10 @@
 namespace tightrope {
 namespace {
 
+using test::bytes_of;
 using test::constant;
 using test::Folder;
+using test::FullDisk;
 using test::network;
 using test::op;
 using test::parameter;
@@ -25,6 +25,8 @@ using test::text_of;
 using test::wave_sample;
 using test::wave_samples;
 using test::weights;
+using test::while_writing;
+using test::write;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -37,40 +39,11 @@ namespace fs = std::filesystem;
 
 const Shape kSampleShape = {1, 3, 6, 6};
 
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write(const fs::path& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
-
 // Weights of 400 kB.
 std::shared_ptr<ov::Model> large_network() {
   const auto x = parameter("x", {1, 200});
   return network({{"y", op<ov::op::v0::MatMul>("fc", x, weights("w", {200, 500}))}}, {x});
 }
-
-// While it lives, no file grows beyond `bytes`, as on a full disk.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FullDisk() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
-
-testing::Matcher<const IoError&> while_writing(bool writing) { return testing::Property(&IoError::writing, writing); }
 
 TEST(Save, WritesBothFilesOfAnIr) {
   const Folder folder;

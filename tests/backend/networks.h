@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <openvino/op/ops.hpp>
 #include <openvino/openvino.hpp>
 #include <string>
 #include <vector>
 
+#include "backend/files.h"
 #include "tightrope/dataset.h"
 
 namespace tightrope::test {
@@ -142,34 +142,5 @@ inline std::string text_of(const ov::Model& model) {
   for (const auto& [key, value] : model.get_rt_info()) text += key + "\n";
   return text;
 }
-
-// A folder of its own for each test, removed with it.
-class Folder {
- public:
-  Folder() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::path(testing::TempDir()) / (std::string(test->test_suite_name()) + "." + test->name());
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
-  // Names of what lies in it, sorted.
-  std::vector<std::string> files() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_))
-      names.push_back(entry.path().filename().string());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace tightrope::test

@@ -114,4 +114,43 @@ inline void set(proto::NodeProto& node, const std::string& name, const std::vect
   for (const auto value : values) attribute.add_ints(value);
 }
 
+inline proto::TensorProto& tensor_attribute(proto::NodeProto& node, const std::string& name) {
+  auto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(proto::AttributeProto::TENSOR);
+  return *attribute.mutable_t();
+}
+
+// Adds a body with one output.
+inline proto::GraphProto& body(proto::NodeProto& node, const std::string& name, const std::string& output) {
+  auto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(proto::AttributeProto::GRAPH);
+  attribute.mutable_g()->set_name(name);
+  OnnxBuilder::describe(*attribute.mutable_g()->add_output(), output, {}, proto::TensorProto::FLOAT);
+  attribute.mutable_g()->mutable_output(0)->mutable_type()->mutable_tensor_type()->clear_shape();
+  return *attribute.mutable_g();
+}
+
+inline proto::NodeProto& add_node(proto::GraphProto& graph, const std::string& type,
+                                  const std::vector<std::string>& inputs, const std::string& output) {
+  proto::NodeProto& added = *graph.add_node();
+  added.set_op_type(type);
+  for (const auto& name : inputs) added.add_input(name);
+  added.add_output(output);
+  return added;
+}
+
+// Makes a tensor refer to a file that has its elements from an offset on.
+inline void move_to_file(proto::TensorProto& tensor, const std::string& location, std::size_t offset) {
+  tensor.clear_float_data();
+  tensor.clear_raw_data();
+  tensor.set_data_location(proto::TensorProto::EXTERNAL);
+  for (const auto& [key, value] : {std::pair("location", location), std::pair("offset", std::to_string(offset))}) {
+    auto& entry = *tensor.add_external_data();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
+}
+
 }  // namespace tightrope::test

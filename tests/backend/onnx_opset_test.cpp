@@ -142,8 +142,8 @@ TEST(RaiseOpset, NeedsASetThatHasQuantizers) {
     OnnxBuilder net(opset);
     net.input("x", {1, 4, 8, 8}).output("y");
     add(net);
-    EXPECT_THAT([&] { net.base(); },
-                ThrowsMessage<Unsupported>(AllOf(HasSubstr("has no quantization"), HasSubstr("node 'y'"), HasSubstr(why))));
+    EXPECT_THAT([&] { net.base(); }, ThrowsMessage<Unsupported>(AllOf(HasSubstr("has no quantization"),
+                                                                      HasSubstr("node 'y'"), HasSubstr(why))));
   };
   refused(
       9, [](auto& net) { net.weight("f", {4}, {1, 1, 0.5F, 0.5F}).node("Upsample", {"x", "f"}, {"y"}); }, "it shrinks");

@@ -41,8 +41,7 @@ inline Sample sines_for(const onnx::proto::ModelProto& model, float phase = 0) {
 }
 
 inline std::unique_ptr<Session> session_of(const onnx::Network& network) {
-  const std::string bytes = onnx::to_bytes(network);
-  return onnx::make_session(std::as_bytes(std::span(bytes)), {}, {});
+  return onnx::make_session(network, {});
 }
 
 inline std::vector<float> constant_floats(const onnx::Network& network, const std::string& name) {

@@ -198,7 +198,9 @@ def _check_dataset(dataset: Any, argument: str) -> None:
 def _make_base(model: Any, function: str, options: dict[str, Any], advanced_argument: str) -> Base:
     """The base of the user's model; takes what only its reading needs out of the options."""
     backend_params = (options[advanced_argument] or {}).get("backend_params")
-    folder = backend_params.pop(BackendParameters.EXTERNAL_DATA_DIR, None) if is_onnx(model) and backend_params else None
+    folder = (
+        backend_params.pop(BackendParameters.EXTERNAL_DATA_DIR, None) if is_onnx(model) and backend_params else None
+    )
     return make_base(model, function, folder)
 
 

@@ -25,7 +25,7 @@ std::vector<float> waves(std::size_t count, float phase) {
 
 struct Layout {
   std::string what;
-  std::size_t channel_axes;  // of the weight: 1, or 2 where groups have an axis of their own
+  std::size_t channel_axes;             // of the weight: 1, or 2 where groups have an axis of their own
   std::size_t groups, outputs, inputs;  // the latter two per group
   bool per_channel;
   int levels;
@@ -39,8 +39,7 @@ Quantizer quantizer_of(const Layout& layout, const Tensor& weight) {
   quantizer.node = "conv";
   quantizer.port = 1;
   quantizer.config = test::weight_config();
-  if (layout.per_channel)
-    quantizer.channel_axes = layout.channel_axes == 1 ? std::vector{0} : std::vector{0, 1};
+  if (layout.per_channel) quantizer.channel_axes = layout.channel_axes == 1 ? std::vector{0} : std::vector{0, 1};
   quantizer.range = fit_weight(weight, quantizer.channel_axes, quantizer.config, false);
   if (layout.levels != 255) {  // another number of levels, and a zero point
     quantizer.range.levels = layout.levels;
@@ -108,18 +107,16 @@ TEST_P(BiasShift, RestoresTheMeanOfEveryOutputChannel) {
   EXPECT_GT(largest, 1e-4) << "there was something to correct";
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, BiasShift,
-                         testing::Values(Layout{"plain", 1, 1, 5, 3, true, 255},
-                                         Layout{"plain_one_scale", 1, 1, 5, 3, false, 255},
-                                         Layout{"plain_with_zero_points", 1, 1, 5, 3, true, 16},
-                                         Layout{"plain_with_two_bits", 1, 1, 5, 3, true, 3},
-                                         Layout{"plain_with_ten_bits", 1, 1, 5, 3, true, 1023},
-                                         Layout{"grouped", 2, 3, 2, 4, true, 255},
-                                         Layout{"grouped_one_scale", 2, 3, 2, 4, false, 31},
-                                         Layout{"grouped_in_one_axis", 1, 3, 2, 4, true, 255},
-                                         Layout{"depthwise", 2, 5, 1, 1, true, 255},
-                                         Layout{"depthwise_twice", 2, 5, 2, 1, true, 16}),
-                         [](const auto& test) { return test.param.what; });
+INSTANTIATE_TEST_SUITE_P(
+    Layouts, BiasShift,
+    testing::Values(Layout{"plain", 1, 1, 5, 3, true, 255}, Layout{"plain_one_scale", 1, 1, 5, 3, false, 255},
+                    Layout{"plain_with_zero_points", 1, 1, 5, 3, true, 16},
+                    Layout{"plain_with_two_bits", 1, 1, 5, 3, true, 3},
+                    Layout{"plain_with_ten_bits", 1, 1, 5, 3, true, 1023}, Layout{"grouped", 2, 3, 2, 4, true, 255},
+                    Layout{"grouped_one_scale", 2, 3, 2, 4, false, 31},
+                    Layout{"grouped_in_one_axis", 1, 3, 2, 4, true, 255}, Layout{"depthwise", 2, 5, 1, 1, true, 255},
+                    Layout{"depthwise_twice", 2, 5, 2, 1, true, 16}),
+    [](const auto& test) { return test.param.what; });
 
 TEST(BiasShiftOf, IsZeroForWeightsOnLevelsAndForDataWithoutMean) {
   const std::vector<float> levels = {1, -127, 5, 127};
