@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Code written by NNCF's user guide for OpenVINO models runs with the import changed, or is refused by name."""
+"""Code written by NNCF's user guide for OpenVINO and ONNX models runs with the import changed, or is refused by name."""
 
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,46 @@ def test_the_guide_to_the_basic_flow(model_path: Path, calibration_loader: small
     model_int8(small_models.vectors(1)[0])
     ov.save_model(quantized_model, str(tmp_path / "quantized_model.xml"))
     assert (tmp_path / "quantized_model.bin").exists()
+
+
+def test_the_guide_to_accuracy_control_for_onnx(calibration_loader: small_models.Loader, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    import small_onnx_models
+
+    onnx.save(small_onnx_models.fragile(), tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    input_name = model.graph.input[0].name
+
+    def transform_fn(data_item: Any) -> Any:
+        vectors, _ = data_item
+        return {input_name: vectors}
+
+    def validate(model: Any, validation_loader: Any) -> float:
+        predictions = []
+        references = []
+        input_name = model.graph.input[0].name
+        serialized_model = model.SerializeToString()
+        session = onnxruntime.InferenceSession(serialized_model, providers=["CPUExecutionProvider"])
+        output_names = [output.name for output in session.get_outputs()]
+        for vectors, target in validation_loader:
+            pred = session.run(output_names, input_feed={input_name: vectors})[0]
+            predictions.append(np.argmax(pred, axis=1))
+            references.append(target)
+        return accuracy_score(np.concatenate(predictions, axis=0), np.concatenate(references, axis=0))
+
+    quantized_model = nncf.quantize_with_accuracy_control(
+        model,
+        calibration_dataset=nncf.Dataset(calibration_loader, transform_fn),
+        validation_dataset=nncf.Dataset(calibration_loader, transform_fn),
+        validation_fn=validate,
+        max_drop=0.01,
+        drop_type=nncf.DropType.ABSOLUTE,
+    )
+    ov_quantized_model = nncf.to_openvino(quantized_model)  # the guide's ov.convert_model takes no ModelProto
+    ov.compile_model(ov_quantized_model)(small_models.vectors(1)[0])
+    report = nncf.report(quantized_model)
+    assert report.drop == report.original_metric - validate(quantized_model, calibration_loader) <= 0.01
 
 
 def test_the_guide_with_a_loader_and_tensors_of_torch(model_path: Path) -> None:

@@ -14,7 +14,7 @@ from tightrope.scopes import IgnoredScope
 _NOTE = "report"
 _REMEMBERED = 64
 
-# Reports with times, of runs in this process, by the report inside the model: that has no times, so that equal runs give
+# Reports with times, of runs in this process, by the report inside the model. That has no times, so that equal runs give
 # equal files.
 _with_times: "dict[str, Report]" = {}
 
