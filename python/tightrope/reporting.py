@@ -14,8 +14,8 @@ from tightrope.scopes import IgnoredScope
 _NOTE = "report"
 _REMEMBERED = 64
 
-# Reports with times, of runs in this process, by the report inside the model. That has no times, so that equal runs give
-# equal files.
+# Reports with times, of runs in this process, by the report inside the model. That one has none: equal runs give equal
+# files.
 _with_times: "dict[str, Report]" = {}
 
 
