@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import openvino as ov
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -30,10 +32,30 @@ class Case:
     subset_size: int  # items, of the calibration data
 
 
-def runner(compiled: ov.CompiledModel) -> Run:
-    """A function that runs one input and returns the outputs."""
-    request = compiled.create_infer_request()
-    outputs = range(len(compiled.outputs))
+def read(path: Path, form: str) -> Any:
+    """The model in a file, as "openvino" or "onnx"."""
+    if form == "onnx":
+        return onnx.load(path)
+    return ov.convert_model(path) if path.suffix == ".onnx" else ov.Core().read_model(path)
+
+
+def runner(model: Any) -> Run:
+    """A function that runs one input and returns the outputs.
+
+    model: an `onnx.ModelProto`, an `openvino.Model`, or a compiled one.
+    """
+    if isinstance(model, onnx.ModelProto):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = os.cpu_count() or 1
+        providers = ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+        first = session.get_inputs()[0].name
+        return lambda inputs: session.run(None, inputs if isinstance(inputs, dict) else {first: inputs})
+    if isinstance(model, ov.Model):
+        model = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    request = model.create_infer_request()
+    outputs = range(len(model.outputs))
 
     def run(inputs: Any) -> list[np.ndarray]:
         request.infer(inputs)

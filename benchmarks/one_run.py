@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import cases
+import onnx
 import openvino as ov
 
 
@@ -16,6 +17,16 @@ def peak_memory_mb() -> float:
     """The most memory that this process has held so far, in megabytes."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+
+def int8_operations(model: Any) -> int:
+    """How many convolutions and matrix products have a weight that is stored in 8 bits."""
+    if not isinstance(model, ov.Model):
+        stored = {tensor.name for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.INT8}
+        weights = {node.output[0] for node in model.graph.node if node.input and node.input[0] in stored}
+        kinds = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+        return sum(node.op_type in kinds and not weights.isdisjoint(node.input[:2]) for node in model.graph.node)
+    return sum(runs_in_int8(op) for op in model.get_ops())
 
 
 def runs_in_int8(op: ov.Node) -> bool:
@@ -34,28 +45,30 @@ def main() -> None:
     parser.add_argument("tool", choices=["nncf", "tightrope"])
     parser.add_argument("--plain", action="store_true", help="without accuracy control")
     parser.add_argument("--placement", choices=["lean", "reference"], default="lean", help="of tightrope")
+    parser.add_argument("--format", choices=["openvino", "onnx"], default="openvino")
+    parser.add_argument("--model-type", choices=["transformer"])
     parser.add_argument("--save", help="where to save the result")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
     tool = importlib.import_module(arguments.tool)
     case = cases.load(arguments.case)
-    model = ov.convert_model(case.model) if case.model.suffix == ".onnx" else ov.Core().read_model(case.model)
-    core = ov.Core()
+    model = cases.read(case.model, arguments.format)
     counted = {"calls": 0, "items": 0}
 
-    def evaluate(compiled: ov.CompiledModel, data: Any) -> float:
+    def evaluate(given: Any, data: Any) -> float:
         items = list(data)
         counted["calls"] += 1
         counted["items"] += len(items)
-        return case.validate(cases.runner(compiled), items)
+        return case.validate(cases.runner(given), items)
 
-    def metric_of(any_model: ov.Model) -> float:
-        compiled = core.compile_model(any_model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        return case.validate(cases.runner(compiled), case.items)
+    def metric_of(any_model: Any) -> float:
+        return case.validate(cases.runner(any_model), case.items)
 
     original = metric_of(model)
     calibration = tool.Dataset(case.calibration)
-    own = {"placement": arguments.placement} if arguments.tool == "tightrope" else {}
+    own: dict[str, Any] = {"placement": arguments.placement} if arguments.tool == "tightrope" else {}
+    if arguments.model_type:
+        own["model_type"] = tool.ModelType.TRANSFORMER
     started = time.perf_counter()
     if arguments.plain:
         result = tool.quantize(model, calibration, subset_size=case.subset_size, **own)
@@ -75,13 +88,15 @@ def main() -> None:
         "peak_mb": peak_memory_mb(),
         "original": original,
         "final": metric_of(result),
-        "int8": sum(runs_in_int8(op) for op in result.get_ops()),
+        "int8": int8_operations(result),
         **counted,
     }
     facts["met"] = facts["original"] - facts["final"] <= case.max_drop
     if arguments.tool == "tightrope" and not arguments.plain:
         facts["reported_drop"] = tool.report(result).drop
-    if arguments.save:
+    if arguments.save and arguments.format == "onnx":
+        onnx.save(result, arguments.save)
+    elif arguments.save:
         ov.save_model(result, arguments.save, compress_to_fp16=False)
     print(json.dumps(facts))
 
