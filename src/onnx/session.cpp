@@ -327,6 +327,7 @@ std::unique_ptr<Session> make_session(const Network& network, const CompileOptio
     Ort::SessionOptions session_options;
     session_options.SetIntraOpNumThreads(options.throughput ? 1 : 0);  // 0: one per core
     session_options.SetDeterministicCompute(true);
+    if (options.throughput) session_options.DisableCpuMemArena();  // it would keep the most that each sample needed
     use_device(session_options, options.device);
     const Parts parts = parts_of(network);
     session_options.AddExternalInitializers(parts.names, parts.constants);  // copied when the session is made
