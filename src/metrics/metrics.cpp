@@ -275,8 +275,8 @@ class Reference {
           outputs_[missing[item].first] = std::move(outputs);
         });
       }
-    } catch (const InvalidArgument&) {
-      // The measured model refuses the same sample, and knows its number.
+    } catch (const Error&) {
+      // The measured model fails on the same sample, and knows its number.
     }
     return samples;
   }

@@ -258,6 +258,24 @@ TEST(Cosine, ReadsTheDataOnceEachTime) {
   EXPECT_EQ(original.runs, 40);
 }
 
+TEST(Cosine, ASampleOnWhichTheOriginalFailsIsLeftToTheMeasuredModelWhichKnowsItsNumber) {
+  const auto failing = [](const char* message) {
+    return [message](const Sample& sample) -> std::vector<Tensor> {
+      if (sample.inputs[0].tensor.to_floats()[0] > 1) throw QuantizationError(message);
+      return {sample.inputs[0].tensor};
+    };
+  };
+  const FakeModel original(failing("among those read ahead"));
+  FakeSession session(failing("of the validation data"), nullptr);
+  const Metric metric = built_in_metric("cosine", original);
+  try {
+    metric.validate(session, *dataset_of({sample_of(floats({1}, {1, 1})), sample_of(floats({2}, {1, 1}))}));
+    FAIL();
+  } catch (const QuantizationError& error) {
+    EXPECT_STREQ(error.what(), "of the validation data");
+  }
+}
+
 TEST(Cosine, JoinsAllOutputs) {
   const auto two_outputs = [](const Sample& sample) {
     return std::vector<Tensor>{sample.inputs[0].tensor, sample.inputs[0].tensor};
