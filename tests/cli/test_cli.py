@@ -3,8 +3,6 @@
 
 import json
 import os
-import resource
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -13,17 +11,23 @@ import numpy as np
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
+from program import (
+    BAD_ARGUMENTS,
+    BINARY,
+    CANNOT_QUANTIZE,
+    CANNOT_READ,
+    CANNOT_WRITE,
+    DONE,
+    INTERRUPTED,
+    LIMIT_NOT_MET,
+    ROOT,
+    check_refused,
+    interrupt,
+    run,
+    run_with_full_disk,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("TIGHTROPE_BINARY", ROOT / "build" / "tightrope")).resolve()
-
-DONE, BAD_ARGUMENTS, LIMIT_NOT_MET, CANNOT_READ, CANNOT_QUANTIZE, CANNOT_WRITE, INTERRUPTED = 0, 2, 3, 4, 5, 6, 130
 ITEMS, CLASSES = 24, 4
-
-
-def run(*arguments, **options):
-    command = [str(BINARY), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
 
 
 def convolution(data, rng, inputs, outputs, name):
@@ -75,19 +79,6 @@ def quantize(work, output, *more, model="model.xml", data="data.npz", **options)
 def control(work, output, *more, **options):
     arguments = ["--validation", work / "labeled.npz", "--labels", "label", "--metric", "top1", *more]
     return quantize(work, output, *arguments, data="labeled.npz", **options)
-
-
-def check_refused(result, code, *words, left=()):
-    """One clear sentence on standard error, the right exit code, no result, nothing in the folders `left`."""
-    assert result.returncode == code, result.stderr
-    errors = [line for line in result.stderr.splitlines() if line.startswith("tightrope: error: ")]
-    assert len(errors) == 1, result.stderr
-    assert result.stderr.endswith(errors[0] + "\n")
-    for word in words:
-        assert word in errors[0]
-    assert result.stdout == ""
-    for folder in left:
-        assert list(folder.iterdir()) == []
 
 
 # What works
@@ -462,14 +453,9 @@ def test_one_path_for_two_outputs_is_refused(work, out):
 
 @pytest.mark.parametrize("limit", [0, 2000])
 def test_a_full_disk_leaves_nothing_behind(work, out, limit):
-    """Files may not grow beyond `limit` bytes: writing then fails as it does on a full disk."""
-
-    def shrink():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    arguments = ["--report", out / "report.json", "--plan", out / "plan.json"]
-    result = quantize(work, out / "o.xml", *arguments, preexec_fn=shrink, restore_signals=False)
-    check_refused(result, CANNOT_WRITE, "cannot write", left=[out])
+    arguments = ["quantize", work / "model.xml", "--calibration", work / "data.npz", "-o", out / "o.xml"]
+    more = ["--report", out / "report.json", "--plan", out / "plan.json"]
+    check_refused(run_with_full_disk(limit, *arguments, *more), CANNOT_WRITE, "cannot write", left=[out])
 
 
 def test_results_that_cannot_be_printed_are_an_error(work):
@@ -486,17 +472,12 @@ def test_results_that_cannot_be_printed_are_an_error(work):
 def test_an_interrupt_stops_within_two_seconds_and_leaves_nothing(out, tmp_path):
     ov.save_model(make_classifier(size=64, width=64), tmp_path / "model.xml", compress_to_fp16=False)
     np.savez(tmp_path / "data.npz", image=np.zeros((4000, 3, 64, 64), np.float32))
-    command = [str(BINARY), "quantize", str(tmp_path / "model.xml"), "--calibration", str(tmp_path / "data.npz"),
-               "--subset-size", "4000", "-o", str(out / "o.xml")]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stderr:
-            if line.startswith("calibration"):
-                break
-        process.send_signal(signal.SIGINT)
-        started = time.monotonic()
-        output, errors = process.communicate(timeout=60)
-    assert time.monotonic() - started < 2
-    assert process.returncode == INTERRUPTED, errors
+    code, output, errors, seconds = interrupt(
+        "quantize", tmp_path / "model.xml", "--calibration", tmp_path / "data.npz", "--subset-size", "4000",
+        "-o", out / "o.xml"
+    )  # fmt: skip
+    assert seconds < 2
+    assert code == INTERRUPTED, errors
     assert "interrupted" in errors
     assert output == ""
     assert list(out.iterdir()) == []
