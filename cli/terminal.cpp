@@ -49,12 +49,32 @@ std::string bar(std::size_t done, std::size_t total) {
   return fmt::format("[{:#<{}}{:.<{}}] ", "", full, "", kBarWidth - full);
 }
 
+// The bytes of a character in UTF-8; 0 where the text starts with none that can be shown.
+std::size_t length_of_character(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first < ' ' || first == 0x7F ? 0 : 1;
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if (byte(i) >> 6 != 2) return 0;
+  }
+  return first == 0xC2 && byte(1) < 0xA0 ? 0 : length;  // control characters above ASCII
+}
+
+// Messages quote names out of files, which may hold anything: nothing in them may steer a terminal.
 std::string one_line(std::string_view text) {
   std::string line;
-  for (const char letter : text) {
-    const bool space = letter == ' ' || letter == '\n' || letter == '\r' || letter == '\t';
-    if (!space) line += letter;
-    if (space && !line.empty() && line.back() != ' ') line += ' ';
+  while (!text.empty()) {
+    const char letter = text.front();
+    if (letter == ' ' || letter == '\n' || letter == '\r' || letter == '\t') {
+      if (!line.empty() && line.back() != ' ') line += ' ';
+      text.remove_prefix(1);
+      continue;
+    }
+    const std::size_t length = length_of_character(text);
+    line += length == 0 ? "?" : text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   while (line.ends_with(' ')) line.pop_back();
   return line;

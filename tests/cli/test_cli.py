@@ -324,6 +324,11 @@ def test_a_file_that_is_no_model_is_named(work, out, tmp_path, name):
     check_refused(result, CANNOT_READ, name, left=[out])
 
 
+def test_names_in_messages_cannot_steer_a_terminal(work, out):
+    name = b"a\x1b[2J\x07\xff\xc3\xa9\xc2\x9b\xe2\x82".decode("utf-8", "surrogateescape")
+    check_refused(quantize(work, out / "o.xml", model=f"{name}.xml"), CANNOT_READ, "a?[2J??\u00e9????.xml", left=[out])
+
+
 @pytest.mark.parametrize("part", ["xml", "bin"])
 def test_a_truncated_model_is_named(work, out, tmp_path, part):
     for kind in ["xml", "bin"]:
