@@ -22,16 +22,16 @@ namespace tightrope::cli {
 namespace {
 
 constexpr std::string_view kShortHelp =
-    R"(tightrope quantizes OpenVINO models to 8 bits and keeps your metric within your limit.
+    R"(tightrope quantizes OpenVINO and ONNX models to 8 bits and keeps your metric within your limit.
 
-  tightrope quantize MODEL --calibration DATA.npz -o OUT.xml                     8 bits, without measuring
+  tightrope quantize MODEL --calibration DATA.npz -o OUT                     8 bits, without measuring
   tightrope quantize MODEL --calibration DATA.npz --validation DATA.npz \
-            --metric top1 --labels NAME --max-drop 0.01 -o OUT.xml               8 bits, within the limit
-  tightrope inspect MODEL                                                        what would be quantized
-  tightrope inspect MODEL --explain NAME                                         and why
-  tightrope apply MODEL PLAN.json -o OUT.xml                                     a saved plan once more
+            --metric top1 --labels NAME --max-drop 0.01 -o OUT               8 bits, within the limit
+  tightrope inspect MODEL                                                    what would be quantized
+  tightrope inspect MODEL --explain NAME                                     and why
+  tightrope apply MODEL PLAN.json -o OUT                                     a saved plan once more
 
-DATA.npz holds an array per model input, items along axis 0. 'tightrope -h' shows every option.
+OUT is .onnx or .xml. DATA.npz: an array per model input, items along axis 0. 'tightrope -h' shows every option.
 )";
 
 constexpr std::string_view kFooter =
@@ -94,9 +94,15 @@ void add_placement_options(CLI::App& command, PlacementArguments& arguments) {
 }
 
 void add_common_options(CLI::App& command, std::filesystem::path& model, bool& json, bool& quiet) {
-  command.add_option("MODEL", model, "OpenVINO IR (.xml) or ONNX file")->required();
+  command.add_option("MODEL", model, "ONNX file (.onnx) or OpenVINO IR (.xml)")->required();
   command.add_flag("--json", json, "Print the result as one JSON object");
   command.add_flag("-q,--quiet", quiet, "Warnings and errors only on standard error");
+}
+
+void add_output_options(CLI::App& command, std::filesystem::path& output, std::string& to) {
+  command.add_option("-o,--output", output, "The quantized model, ending in .onnx or .xml")->required();
+  command.add_option("--to", to, "Its format, and where all work is done: onnx or openvino; default: by its ending")
+      ->type_name("FORMAT");
 }
 
 CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
@@ -105,7 +111,7 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
       app.add_subcommand("quantize", "Quantize a model; with --metric, keep the metric within --max-drop");
   add_common_options(*command, values.model, values.json, arguments.quiet);
   command->add_option("--calibration", values.calibration, ".npz with an array per model input")->required();
-  command->add_option("-o,--output", values.output, "The quantized model, ending in .xml")->required();
+  add_output_options(*command, values.output, values.to);
   command->add_option("--report", values.report, "Write the report as JSON");
   command->add_option("--plan", values.plan, "Write the plan as JSON, for 'tightrope apply'");
   command->add_option("--subset-size", arguments.subset_size, "Calibration items that are used")->capture_default_str();
@@ -129,8 +135,11 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   };
   add("--max-drop", values.accuracy.max_drop, "The largest drop of the metric")->capture_default_str();
   add("--drop-type", arguments.drop_type, "absolute, or relative to the original metric")->capture_default_str();
-  add("--device", values.accuracy.validation_device, "Device that validates")->capture_default_str();
-  add("--precision", arguments.precision, "Its precision of operations not in 8 bits: f32, bf16, f16, or default")
+  add("--device", values.accuracy.validation_device,
+      "Device that validates; for ONNX an execution provider, such as CPU or CUDA")
+      ->capture_default_str();
+  add("--precision", arguments.precision,
+      "Its precision of operations not in 8 bits: f32, bf16, f16, or default; for ONNX f32 or default")
       ->capture_default_str();
   add("--max-validations", arguments.max_validations, "Validations after the first two");
   add("--ranking-subset-size", values.accuracy.ranking_subset_size, "Items that rank the operations");
@@ -142,6 +151,9 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
 CLI::App* add_inspect(CLI::App& app, Arguments& arguments) {
   CLI::App* command = app.add_subcommand("inspect", "Show what would be quantized, without data");
   add_common_options(*command, arguments.inspect.model, arguments.inspect.json, arguments.quiet);
+  command
+      ->add_option("--to", arguments.inspect.to, "Format of the result: onnx or openvino; default: that of the model")
+      ->type_name("FORMAT");
   command->add_option("--explain", arguments.inspect.explain, "Operation to explain: which rule decided, and why")
       ->type_name("NAME");
   add_placement_options(*command, arguments.placement);
@@ -153,7 +165,7 @@ CLI::App* add_apply(CLI::App& app, Arguments& arguments) {
   CLI::App* command = app.add_subcommand("apply", "Quantize a model by a plan that was saved with --plan");
   add_common_options(*command, arguments.apply.model, arguments.apply.json, arguments.quiet);
   command->add_option("PLAN", arguments.apply.plan, "Plan as JSON")->required();
-  command->add_option("-o,--output", arguments.apply.output, "The quantized model, ending in .xml")->required();
+  add_output_options(*command, arguments.apply.output, arguments.apply.to);
   return command;
 }
 

@@ -8,14 +8,15 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "files.h"
+#include "formats.h"
 #include "terminal.h"
 #include "tightrope/dataset.h"
 #include "tightrope/error.h"
 #include "tightrope/metrics.h"
-#include "tightrope/openvino.h"
 #include "tightrope/plan.h"
 #include "tightrope/quantize.h"
 #include "tightrope/report.h"
@@ -39,8 +40,8 @@ struct SavedFiles {
   std::uintmax_t original_bytes = 0;
 };
 
-SavedFiles saved_files(const fs::path& output, const fs::path& original) {
-  SavedFiles saved{.files = model_files(output)};
+SavedFiles saved_files(std::vector<fs::path> files, const fs::path& original) {
+  SavedFiles saved{.files = std::move(files)};
   saved.bytes = total_size(saved.files);
   saved.original_bytes = total_size(model_files(original));
   return saved;
@@ -66,13 +67,10 @@ void print(const Json& json, std::ostream& out) {
   out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
 }
 
-void check_model_path(const fs::path& output) {
-  if (output.extension() != ".xml") {
-    throw InvalidArgument(
-        fmt::format("the output '{}' does not end in .xml; models are saved as OpenVINO IR, so a path "
-                    "like 'model_int8.xml' is needed",
-                    output.string()));
-  }
+// Before the model is read; what more it is saved as, it says itself.
+std::vector<fs::path> first_files(const fs::path& output, Format format) {
+  if (format == Format::kOnnx) return {output};
+  return {output, fs::path(output).replace_extension(".bin")};
 }
 
 // quantize ----------------------------------------------------------------------------------------------------------
@@ -85,18 +83,28 @@ void check_metric(const QuantizeCommand& command) {
   }
 }
 
-void check_paths(const QuantizeCommand& command) {
-  check_model_path(command.output);
-  std::vector<fs::path> inputs = model_files(command.model);
-  std::vector<fs::path> outputs = model_files(command.output);
-  inputs.push_back(command.calibration);
-  if (!command.validation.empty()) inputs.push_back(command.validation);
-  if (!command.report.empty()) outputs.push_back(command.report);
-  if (!command.plan.empty()) outputs.push_back(command.plan);
+// ONNX Runtime computes in the types of the model.
+void check_precision(const QuantizeCommand& command, Format format) {
+  const std::string& precision = command.accuracy.validation_precision;
+  if (format == Format::kOpenVino || precision == "f32" || precision.empty()) return;
+  throw InvalidArgument(
+      fmt::format("option 'precision' is '{}'; for an ONNX model f32 or default is needed", precision));
+}
+
+void check_inputs(const QuantizeCommand& command) {
   check_input(command.model, "model");
   check_input(command.calibration, "calibration data");
   if (!command.validation.empty()) check_input(command.validation, "validation data");
-  check_outputs(outputs, inputs);
+}
+
+// The model goes to `files`.
+void check_output_paths(const QuantizeCommand& command, std::vector<fs::path> files) {
+  std::vector<fs::path> inputs = model_files(command.model);
+  inputs.push_back(command.calibration);
+  if (!command.validation.empty()) inputs.push_back(command.validation);
+  if (!command.report.empty()) files.push_back(command.report);
+  if (!command.plan.empty()) files.push_back(command.plan);
+  check_outputs(files, inputs);
 }
 
 struct Data {
@@ -165,12 +173,27 @@ Plan read_plan(const fs::path& path) {
   }
 }
 
+// OpenVINO has names of its own for the operations of an ONNX file.
+std::unique_ptr<Model> apply(const Plan& plan, const Model& model, const fs::path& path) {
+  try {
+    return model.apply(plan);
+  } catch (const InvalidArgument& error) {
+    if (path.extension() != ".onnx") throw;
+    throw InvalidArgument(fmt::format("{}; this one may have been made with --to {}", error.what(),
+                                      model.framework() == "onnx" ? "openvino" : "onnx"));
+  }
+}
+
 }  // namespace
 
 std::optional<std::string> quantize_file(const QuantizeCommand& command, std::ostream& out) {
   check_metric(command);
-  check_paths(command);
-  const auto model = read_openvino(command.model);
+  check_inputs(command);
+  const Format format = format_for(command.model, command.output, command.to);
+  check_precision(command, format);
+  check_output_paths(command, first_files(command.output, format));
+  const auto model = read_model(command.model, format);
+  check_output_paths(command, model->files_of(command.output));
   std::optional<Metric> metric;
   if (!command.metric.empty()) metric = built_in_metric(command.metric, *model);
   if (metric && metric->needs_labels && command.labels.empty()) {
@@ -185,9 +208,11 @@ std::optional<std::string> quantize_file(const QuantizeCommand& command, std::os
       metric ? quantize_with_limit(*model, data, *metric, command)
              : Outcome{std::make_shared<QuantizationResult>(quantize(*model, *data.calibration, command.options)),
                        std::nullopt};
+  const std::vector<fs::path> files = outcome.result->model->files_of(command.output);
+  check_output_paths(command, files);
   save(*outcome.result, command);
 
-  const SavedFiles saved = saved_files(command.output, command.model);
+  const SavedFiles saved = saved_files(files, command.model);
   if (command.json) {
     Json json{{"status", outcome.result->report.status}};
     add_to(json, saved);
@@ -203,17 +228,19 @@ std::optional<std::string> quantize_file(const QuantizeCommand& command, std::os
 }
 
 void apply_to_file(const ApplyCommand& command, std::ostream& out) {
-  check_model_path(command.output);
   check_input(command.model, "model");
   check_input(command.plan, "plan");
+  const Format format = format_for(command.model, command.output, command.to);
   std::vector<fs::path> inputs = model_files(command.model);
   inputs.push_back(command.plan);
-  check_outputs(model_files(command.output), inputs);
+  check_outputs(first_files(command.output, format), inputs);
   const Plan plan = read_plan(command.plan);
-  const auto model = read_openvino(command.model);
-  model->apply(plan)->save(command.output);
+  const auto result = apply(plan, *read_model(command.model, format), command.model);
+  const std::vector<fs::path> files = result->files_of(command.output);
+  check_outputs(files, inputs);
+  result->save(command.output);
 
-  const SavedFiles saved = saved_files(command.output, command.model);
+  const SavedFiles saved = saved_files(files, command.model);
   const std::vector<std::string> operations = quantized_operations(plan);
   if (command.json) {
     Json json{{"status", "applied"}, {"quantized", operations}};

@@ -19,6 +19,7 @@ struct QuantizeCommand {
   std::filesystem::path output;
   std::filesystem::path report;  // empty: none
   std::filesystem::path plan;    // empty: none
+  std::string to;                // format of the result, "onnx" or "openvino"; empty: by the ending of the output
   std::string metric;
   std::string labels;
   std::size_t batch = 1;
@@ -29,6 +30,7 @@ struct QuantizeCommand {
 
 struct InspectCommand {
   std::filesystem::path model;
+  std::string to;  // empty: the format of the model
   QuantizeOptions options;
   bool both_placements = true;  // side by side; otherwise the one of the options
   std::string explain;          // the one operation to explain; empty: all are listed
@@ -39,6 +41,7 @@ struct ApplyCommand {
   std::filesystem::path model;
   std::filesystem::path plan;
   std::filesystem::path output;
+  std::string to;  // as for QuantizeCommand
   bool json = false;
 };
 

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <utility>
 
+#include "external_data.h"
 #include "tightrope/error.h"
 
 namespace tightrope::cli {
@@ -72,9 +74,10 @@ void check_input(const fs::path& path, std::string_view what) {
 }
 
 std::vector<fs::path> model_files(const fs::path& path) {
-  if (path.extension() != ".xml") return {path};
-  fs::path weights = path;
-  return {path, weights.replace_extension(".bin")};
+  std::vector<fs::path> files = {path};
+  if (path.extension() == ".xml") files.push_back(fs::path(path).replace_extension(".bin"));
+  if (path.extension() == ".onnx") std::ranges::copy(external_data_of(path), std::back_inserter(files));
+  return files;
 }
 
 std::uintmax_t total_size(std::span<const fs::path> files) {

@@ -14,7 +14,7 @@ namespace tightrope::cli {
 // Throws IoError where `path` is no file that can be opened. `what` names it: "model".
 void check_input(const std::filesystem::path& path, std::string_view what);
 
-// The files that make up the model at `path`: an IR has its weights in a second one.
+// The files that make up the model at `path`: an IR has its weights in a second one, an ONNX file may have others.
 std::vector<std::filesystem::path> model_files(const std::filesystem::path& path);
 std::uintmax_t total_size(std::span<const std::filesystem::path> files);
 

@@ -7,7 +7,7 @@
 
 #include "commands.h"
 #include "files.h"
-#include "tightrope/openvino.h"
+#include "formats.h"
 #include "tightrope/quantize.h"
 
 namespace tightrope::cli {
@@ -106,7 +106,7 @@ void print_json(const Graph& graph, const std::vector<NodeId>& ids, const std::v
 
 void inspect_file(const InspectCommand& command, std::ostream& out) {
   check_input(command.model, "model");
-  const auto model = read_openvino(command.model);
+  const auto model = read_model(command.model, format_for(command.model, command.to));
   const Graph& graph = model->graph();
   const std::vector<Inspected> all = place_all(graph, command);
   const std::vector<NodeId> ids = operations_of(graph, all, command.explain);
