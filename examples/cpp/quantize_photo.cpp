@@ -3,11 +3,13 @@
 //
 //   quantize_photo photo_x2.xml calibration.npz validation.npz result.xml
 //
-// demo_data.py writes the two data files.
+// demo_data.py writes the two data files. An ONNX model (.onnx) is run by ONNX Runtime and gives an ONNX result.
 #include <tightrope/tightrope.h>
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
+#include <memory>
 
 // Mean over the items of the peak signal-to-noise ratio in dB, for values in [0,1].
 double psnr(tightrope::Session& model, const tightrope::Dataset& data) {
@@ -28,13 +30,17 @@ double psnr(tightrope::Session& model, const tightrope::Dataset& data) {
   return sum / items;
 }
 
+std::unique_ptr<tightrope::Model> read_model(const std::filesystem::path& path) {
+  return path.extension() == ".onnx" ? tightrope::read_onnx(path) : tightrope::read_openvino(path);
+}
+
 int main(int argc, char** argv) {
   if (argc != 5) {
-    std::cerr << "usage: quantize_photo MODEL CALIBRATION.npz VALIDATION.npz RESULT.xml\n";
+    std::cerr << "usage: quantize_photo MODEL CALIBRATION.npz VALIDATION.npz RESULT\n";
     return 2;
   }
   try {
-    const auto model = tightrope::read_openvino(argv[1]);
+    const auto model = read_model(argv[1]);
     const auto calibration = tightrope::read_npz(argv[2]);
     const auto validation = tightrope::read_npz(argv[3], "target");
     tightrope::AccuracyOptions accuracy;
