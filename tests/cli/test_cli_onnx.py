@@ -2,6 +2,7 @@
 """ONNX models on the command line: calibrated, validated and saved as ONNX, or through OpenVINO and saved as IR."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -585,6 +586,25 @@ def test_external_data_are_found_wherever_the_model_keeps_them(work, out, tmp_pa
         plan = ["--plan", tmp_path / f"{name}.bin"]
         result = quantize(work, out / "o.onnx", *plan, model=tmp_path / "model.onnx")
         check_refused(result, BAD_ARGUMENTS, "overwrite the input", f"{name}.bin", left=[out])
+
+
+def test_the_second_file_of_a_result_that_is_too_large_for_one_is_an_output(work, out, tmp_path):
+    rows, size = 64, 9_000_000  # 2.3 GB, which the disk does not hold
+    weight = onnx.TensorProto(name="w", data_type=FLOAT, dims=[rows, size], data_location=onnx.TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value="weights.bin")
+    (tmp_path / "weights.bin").touch()
+    os.truncate(tmp_path / "weights.bin", 4 * rows * size)
+    product = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="product")
+    model = model_of([product], {}, [("x", FLOAT, [1, rows])], [("y", FLOAT, [1, size])])
+    model.graph.initializer.append(weight)
+    (tmp_path / "large.onnx").write_bytes(model.SerializeToString())
+    second = out / "o.onnx.data"
+    for option in ["--report", "--plan"]:
+        result = quantize(work, out / "o.onnx", option, second, model=tmp_path / "large.onnx")
+        check_refused(result, BAD_ARGUMENTS, "two outputs", str(second), left=[out])
+    second.mkdir()
+    result = quantize(work, out / "o.onnx", model=tmp_path / "large.onnx")
+    check_refused(result, CANNOT_WRITE, str(second), "not a regular file")
 
 
 def test_one_path_for_two_outputs_is_refused(work, out):
