@@ -287,8 +287,9 @@ class Rewriter {
         correction.node, correction.shift.size(), output.known_rank ? to_string(output.shape) : "of unknown shape"));
   }
 
-  // By the range: int8 where it has negative values, else uint8 (and from kUnsignedOpset on in any case). But kernels read and give one type, so where both meet
-  // at an operation, all are uint8, which has the same levels with another zero point.
+  // By the range: int8 where it has negative values, else uint8 (and from kUnsignedOpset on in any case). But kernels
+  // read and give one type, so where both meet at an operation, all are uint8, which has the same levels with another
+  // zero point.
   void choose_types() {
     std::unordered_map<std::string_view, int> givers;
     for (int i = 0; i < messages_.node_size(); ++i) {
