@@ -2,13 +2,16 @@
 // What collecting minima and maxima costs: the base model with reductions in its graph against the plain model, on the
 // same items and the same parallel requests.
 //
-//   calibration_benchmark MODEL [ITEMS]
+//   calibration_benchmark MODEL [ITEMS] [FRAMEWORK]
+//
+// FRAMEWORK is openvino, or onnx for ONNX Runtime, which TIGHTROPE_ONNXRUNTIME names.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <random>
+#include <string_view>
 
 #include "graph/site.h"
 #include "tightrope/tightrope.h"
@@ -68,10 +71,10 @@ std::vector<Probe> probes_for(const Graph& graph) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fmt::print(stderr, "usage: calibration_benchmark MODEL [ITEMS]\n");
+    fmt::print(stderr, "usage: calibration_benchmark MODEL [ITEMS] [openvino|onnx]\n");
     return 2;
   }
-  const auto model = read_openvino(argv[1]);
+  const auto model = argc > 3 && std::string_view(argv[3]) == "onnx" ? read_onnx(argv[1]) : read_openvino(argv[1]);
   const std::size_t items = argc > 2 ? std::stoul(argv[2]) : 100;
   std::mt19937 random(0);
   std::vector<Sample> samples(items, random_sample(model->graph(), random));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Code written by NNCF's user guide runs with the import changed, on OpenVINO and ONNX models, or is refused by name."""
+"""Code of NNCF's user guide runs with the import changed, on OpenVINO and ONNX models, or is refused by name."""
 
 from pathlib import Path
 from typing import Any

@@ -38,6 +38,11 @@ std::int8_t zero_point_of(const Quantizer& quantizer, std::size_t channel, float
   return static_cast<std::int8_t>(static_cast<int>(std::clamp(std::nearbyint(zero), least, least + 255)));
 }
 
+// From this operator set on, QuantizeLinear may say what it gives, and so do the copies that ONNX Runtime makes of it
+// behind operations that move data. Where it then turns int8 into uint8, as on x86, it forgets to say so again, and
+// doesn't run the model.
+constexpr std::int64_t kUnsignedOpset = 21;
+
 struct Grid {
   bool is_signed = true;  // the integers are int8, otherwise uint8
   std::vector<float> scale;
@@ -282,8 +287,9 @@ class Rewriter {
         correction.node, correction.shift.size(), output.known_rank ? to_string(output.shape) : "of unknown shape"));
   }
 
-  // By the range: int8 where it has negative values, else uint8. But kernels read and give one type, so where both meet
-  // at an operation, all are uint8, which has the same levels with another zero point.
+  // By the range: int8 where it has negative values, else uint8 (and from kUnsignedOpset on in any case). But kernels
+  // read and give one type, so where both meet at an operation, all are uint8, which has the same levels with another
+  // zero point.
   void choose_types() {
     std::unordered_map<std::string_view, int> givers;
     for (int i = 0; i < messages_.node_size(); ++i) {
@@ -312,7 +318,7 @@ class Rewriter {
     }
     std::set<std::size_t> unsigned_ones;
     for (const auto& [pair, operation] : first) {
-      pair->is_signed = has_negative(pair->quantizer->range);
+      pair->is_signed = has_negative(pair->quantizer->range) && opset_of(network_.model) < kUnsignedOpset;
       if (operation != kNone && !pair->is_signed && pair->quantizer->kind != SiteKind::kWeight)
         unsigned_ones.insert(operations.root(static_cast<std::size_t>(operation)));
     }

@@ -203,6 +203,27 @@ TEST_F(OnnxRewrite, TakesTheZeroPointFromTheRange) {
   EXPECT_EQ(pair(0, 0).type, ElementType::kU8);
 }
 
+// ONNX Runtime puts copies of the pair behind operations that move data.
+TEST_F(OnnxRewrite, TakesUnsignedIntegersWhereOperatorsSayTheirType) {
+  const auto pooled = [](std::int64_t opset) {
+    OnnxBuilder net(opset);
+    net.input("x", {1, 3, 8, 8}).output("y").weight("w", {4, 3, 3, 3}, sines(108));
+    set(net.node("MaxPool", {"x"}, {"pool"}), "kernel_shape", std::vector<std::int64_t>{2, 2});
+    net.node("Conv", {"pool", "w"}, {"y"});
+    return net;
+  };
+  const Plan plan = plan_of({output_quantizer("x", {}, -1.28F, 1.27F), symmetric_weight("y", 1)});
+  for (const auto& [opset, type, zero] : {std::tuple(20, ElementType::kI8, 0), std::tuple(21, ElementType::kU8, 128)}) {
+    const Pair pair = pair_at(written(pooled(opset), plan), "pool", 0);
+    EXPECT_EQ(pair.type, type);
+    EXPECT_EQ(pair.zero, std::vector<float>(1, static_cast<float>(zero)));
+    expect_as_simulated(pooled(opset), plan);
+  }
+  const Plan narrow = plan_of({output_quantizer("x", {}, -1.1F, 1.1F, 255), symmetric_weight("y", 1)});
+  EXPECT_THAT(pair_at(written(pooled(21), narrow), "pool", 0).zero, ElementsAre(128));
+  expect_as_simulated(pooled(21), narrow);
+}
+
 TEST_F(OnnxRewrite, RoundsActivationsOfEveryRange) {
   for (const auto& [low, high, levels] :
        {std::tuple(0.0F, 0.9F, 256), std::tuple(-0.6F, 0.594F, 256), std::tuple(-1.1F, 1.1F, 255),

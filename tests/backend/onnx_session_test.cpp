@@ -13,6 +13,7 @@
 
 #include "backend/onnx_bytes.h"
 #include "backend/onnx_networks.h"
+#include "backend/onnx_runtime_test.h"
 #include "onnx/runtime.h"
 #include "onnx/session.h"
 #include "onnx/tensors.h"
@@ -42,18 +43,7 @@ namespace fs = std::filesystem;
 
 const CompileOptions kThroughput = {"CPU", "f32", true};
 
-// The tests use the library of the Python package that the build has installed.
-class OnnxSession : public testing::Test {
- protected:
-  void SetUp() override {
-    onnx::set_onnxruntime_library(TIGHTROPE_TEST_ONNXRUNTIME);
-    try {
-      onnx::runtime_version();
-    } catch (const IoError& error) {
-      GTEST_SKIP() << error.what();
-    }
-  }
-};
+class OnnxSession : public test::OnnxRuntimeTest {};
 
 std::unique_ptr<Session> session_of(const std::string& model, const CompileOptions& options = {},
                                     const std::vector<std::string>& outputs = {}) {

@@ -40,9 +40,7 @@ inline Sample sines_for(const onnx::proto::ModelProto& model, float phase = 0) {
   return sample;
 }
 
-inline std::unique_ptr<Session> session_of(const onnx::Network& network) {
-  return onnx::make_session(network, {});
-}
+inline std::unique_ptr<Session> session_of(const onnx::Network& network) { return onnx::make_session(network, {}); }
 
 inline std::vector<float> constant_floats(const onnx::Network& network, const std::string& name) {
   return network.constants.at(name).to_floats();
