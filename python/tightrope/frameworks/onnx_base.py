@@ -19,7 +19,7 @@ def serialized(model: Any) -> bytes:
     Raises InvalidArgumentError where it is larger than protobuf can write.
     """
     try:
-        return model.SerializeToString()
+        return bytes(model.SerializeToString())
     except Exception as error:  # of protobuf; its types differ from release to release
         raise InvalidArgumentError(
             f"[model] the ModelProto can't be serialized ({error}); one that is larger than 2 GB needs its tensors in "

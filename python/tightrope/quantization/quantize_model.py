@@ -84,7 +84,8 @@ def quantize(
     _core.check_options(json.dumps(options), None, base.framework)
     with ProgressBars():
         plan, _, report = _make_plan(base, calibration_dataset, options)
-    return _apply(base, plan, report)
+    quantized: Model = _apply(base, plan, report)
+    return quantized
 
 
 def quantize_with_accuracy_control(
@@ -174,7 +175,7 @@ def quantize_with_accuracy_control(
         plan, report, met, shortfall, advice = _core.control_accuracy(
             base.core, plan, samples, evaluation, json.dumps(accuracy), report
         )
-    result = _apply(base, plan, report)
+    result: Model = _apply(base, plan, report)
     if met:
         return result
     facts = Report(report)
