@@ -14,6 +14,12 @@ const Tensor* float_constant(const Network& network, const std::string& name) {
   return found != network.constants.end() && is_float(found->second.type()) ? &found->second : nullptr;
 }
 
+// A constant with rows to look up.
+bool is_table(const Network& network, const std::string& name) {
+  const Tensor* tensor = float_constant(network, name);
+  return tensor != nullptr && !tensor->shape().empty();
+}
+
 // The axis of the operand that is not summed over; a vector has none. With further axes, which stand for separate
 // products, only this one keeps a scale of its own: the format has one axis for scales.
 std::optional<int> kept_axis(const proto::NodeProto& node, int port, std::size_t rank) {
@@ -42,7 +48,8 @@ std::vector<int> data_ports_of(const proto::NodeProto& node, Trait trait) {
   std::vector<int> ports;
   const bool scatters = node.op_type().starts_with("Scatter");
   for (int port = 0; port < node.input_size(); ++port) {
-    if (trait != Trait::kMovesData || port == 0 || (scatters && port == 2)) ports.push_back(port);
+    const bool carries = trait != Trait::kMovesData || port == 0 || (scatters && port == 2);
+    if (carries && !node.input(port).empty()) ports.push_back(port);
   }
   return ports;
 }
@@ -83,7 +90,7 @@ Node describe(const Network& network, const proto::NodeProto& source, const Fact
     node.kind = OpKind::kOther;  // a sum of one, or of many
   } else if (row.kind == OpKind::kAttention) {
     node.quantized_ports = {0, 1};  // queries and keys
-  } else if (row.type == "Gather" && float_constant(network, input_of(source, 0)) != nullptr) {
+  } else if (row.type == "Gather" && is_table(network, input_of(source, 0))) {
     node.kind = OpKind::kEmbedding;
     node.trait = Trait::kLooksUp;
     node.device_op = DeviceOp::kEmbedding;
