@@ -240,6 +240,18 @@ TEST(ToBytes, LeavesTensorsInTheirFilesWhereThereIsNone) {
   }
 }
 
+TEST(ToBytes, HoldsTensorsWithoutElements) {
+  const Folder folder;
+  write(folder / "empty.bin", "");
+  OnnxBuilder net;
+  net.input("x", {1}).output("y").weight("w", {0});
+  test::move_to_file(*net.graph().mutable_initializer(0), "empty.bin", 0);
+  net.node("Concat", {"x", "w"}, {"y"});
+  write(folder / "model.onnx", net.model.SerializeAsString());
+  const Network network = read_network(folder / "model.onnx");
+  expect_same(parse_network(to_bytes(network)), network);
+}
+
 TEST(ToBytes, LeavesTensorsInTheirFilesThatGotOtherShapes) {
   const Folder folder;
   Network network = layers_with_file(folder, 8);
