@@ -11,8 +11,8 @@
 #include <iterator>
 #include <utility>
 
-#include "external_data.h"
 #include "tightrope/error.h"
+#include "tightrope/onnx.h"
 
 namespace tightrope::cli {
 namespace {
@@ -74,10 +74,9 @@ void check_input(const fs::path& path, std::string_view what) {
 }
 
 std::vector<fs::path> model_files(const fs::path& path) {
-  std::vector<fs::path> files = {path};
-  if (path.extension() == ".xml") files.push_back(fs::path(path).replace_extension(".bin"));
-  if (path.extension() == ".onnx") std::ranges::copy(external_data_of(path), std::back_inserter(files));
-  return files;
+  if (path.extension() == ".xml") return {path, fs::path(path).replace_extension(".bin")};
+  if (path.extension() == ".onnx") return files_of_onnx(path);
+  return {path};
 }
 
 std::uintmax_t total_size(std::span<const fs::path> files) {

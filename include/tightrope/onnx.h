@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tightrope/model.h"
 
@@ -21,6 +22,9 @@ std::unique_ptr<Model> from_onnx(std::span<const char> model, const std::filesys
 // The serialized ModelProto, for use with other libraries. Throws InvalidArgument for a Model of another framework,
 // Unsupported for one that is larger than a ModelProto can be (2 GB).
 std::string to_onnx(const Model& model);
+
+// The file itself, and those beside it that hold its external data.
+std::vector<std::filesystem::path> files_of_onnx(const std::filesystem::path& path);
 
 // Where the library of ONNX Runtime is: its path, or a folder that may hold it. It is opened when the first ONNX model
 // is run; without this call it is looked for in the environment variable TIGHTROPE_ONNXRUNTIME and where the loader

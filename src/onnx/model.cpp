@@ -110,6 +110,12 @@ std::string to_onnx(const Model& model) {
   return onnx::to_bytes(own->network());
 }
 
+std::vector<std::filesystem::path> files_of_onnx(const std::filesystem::path& path) {
+  std::vector<std::filesystem::path> files = onnx::files_beside(path);
+  files.insert(files.begin(), path);
+  return files;
+}
+
 void set_onnxruntime_library(const std::filesystem::path& path) { onnx::set_onnxruntime_library(path); }
 
 }  // namespace tightrope

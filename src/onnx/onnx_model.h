@@ -57,6 +57,9 @@ Network read_network(const std::filesystem::path& path);
 // Throws InvalidArgument in place of IoError.
 Network parse_network(std::span<const char> bytes, const std::filesystem::path& folder = {});
 
+// The files beside a model that its tensors refer to; none where it can't be read.
+std::vector<std::filesystem::path> files_beside(const std::filesystem::path& path);
+
 // Rewrites a copy of a user's model into the base: every node named, names unique, constants plain initializers that
 // nobody can override, chains of operations that only rearrange constants folded, casts to the same type left out, the
 // operator set at 13 or above. The function stays the same. Gives the operations that went. Where an operator can't be

@@ -14,6 +14,12 @@ const Tensor* float_constant(const Network& network, const std::string& name) {
   return found != network.constants.end() && is_float(found->second.type()) ? &found->second : nullptr;
 }
 
+// A constant with rows to look up.
+bool is_table(const Network& network, const std::string& name) {
+  const Tensor* tensor = float_constant(network, name);
+  return tensor != nullptr && !tensor->shape().empty();
+}
+
 // The axis of the operand that is not summed over; a vector has none. Nor has a stack of matrices: ONNX Runtime turns
 // products of such with a scale per column into an operation that it then can't run.
 std::optional<int> kept_axis(const proto::NodeProto& node, int port, std::size_t rank) {
@@ -59,12 +65,13 @@ Node describe(const Network& network, const proto::NodeProto& source, const Fact
   Node node = node_of(row, source.name());
   node.weights = weights_of(network, source, row);
   node.data_ports = data_ports_of(node, source.input_size());
+  std::erase_if(node.data_ports, [&](int port) { return input_of(source, port).empty(); });
   if (row.kind == OpKind::kConvolution || row.kind == OpKind::kTransposedConvolution) {
     describe_groups(source, facts, node);
   } else if (row.kind == OpKind::kAdd &&
              (input_of(source, 0).empty() || input_of(source, 1).empty() || source.input_size() != 2)) {
     node.kind = OpKind::kOther;  // a sum of one, or of many
-  } else if (row.type == "Gather" && float_constant(network, input_of(source, 0)) != nullptr) {
+  } else if (row.type == "Gather" && is_table(network, input_of(source, 0))) {
     make_embedding(node);
   }
   return node;

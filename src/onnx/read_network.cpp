@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <set>
 #include <string_view>
 
 #include "onnx/messages.h"
@@ -115,6 +116,18 @@ Network read_network(const std::filesystem::path& path) {
   } catch (const Unsupported& error) {
     throw Unsupported(fmt::format("'{}': {}", path.string(), error.what()));
   }
+}
+
+std::vector<std::filesystem::path> files_beside(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  proto::ModelProto model;
+  if (!file || std::filesystem::is_directory(path) || !model.ParseFromIstream(&file)) return {};
+  std::set<std::string> locations;
+  for_each_tensor(model, [&](const proto::TensorProto& tensor) { locations.insert(location_of(tensor)); });
+  locations.erase("");
+  std::vector<std::filesystem::path> files;
+  for (const std::string& location : locations) files.push_back(path.parent_path() / location);
+  return files;
 }
 
 Network parse_network(std::span<const char> bytes, const std::filesystem::path& folder) {

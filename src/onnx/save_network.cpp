@@ -18,6 +18,10 @@ constexpr std::size_t kAlignment = 4096;  // of tensors in the second file: what
 
 fs::path data_path(const fs::path& path) { return path.string() + ".data"; }
 
+IoError refused(const fs::path& path, const std::string& why) {
+  return IoError(fmt::format("cannot write '{}': {}", path.string(), why), true);
+}
+
 // A file that gets its name when it is whole, and otherwise leaves nothing behind.
 class PartialFile {
  public:
@@ -44,15 +48,13 @@ class PartialFile {
   void rename() {
     std::error_code error;
     fs::rename(partial_, path_, error);
-    if (error) throw IoError(fmt::format("cannot write '{}': {}", path_.string(), error.message()), true);
+    if (error) throw refused(path_, error.message());
   }
 
  private:
   [[noreturn]] void fail() const {
     const int reason = errno;
-    throw IoError(
-        fmt::format("cannot write '{}': {}", path_.string(), reason == 0 ? "is the disk full?" : std::strerror(reason)),
-        true);
+    throw refused(path_, reason == 0 ? "is the disk full?" : std::strerror(reason));
   }
 
   fs::path path_;
@@ -116,21 +118,21 @@ void write_model(const Layout& layout, std::ostream& stream) {
   write(layout, out);  // what goes wrong is found out when the file is closed
 }
 
-// Found out only after half of the work otherwise.
+// Found out only after the work otherwise.
+void check_no_folder(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) throw refused(path, "it is a folder");
+}
+
 void check_path(const fs::path& path) {
   if (path.extension() != ".onnx")
     throw IoError(fmt::format("'{}' is no name for an ONNX model; one that ends in .onnx is needed", path.string()),
                   true);
-  const auto refused = [&](const fs::path& file, const std::string& why) {
-    return IoError(fmt::format("cannot write '{}': {}", file.string(), why), true);
-  };
   const fs::path folder = path.parent_path();
   std::error_code ignored;
   if (!folder.empty() && !fs::is_directory(folder, ignored))
     throw refused(path, fmt::format("there is no folder '{}'", folder.string()));
-  for (const auto& file : {path, data_path(path)}) {
-    if (fs::is_directory(file, ignored)) throw refused(file, "it is a folder");
-  }
+  check_no_folder(path);
 }
 
 void save_in_one(const Layout& layout, const fs::path& path) {
@@ -141,6 +143,7 @@ void save_in_one(const Layout& layout, const fs::path& path) {
 }
 
 void save_in_two(const Network& network, const fs::path& path, std::size_t limit) {
+  check_no_folder(data_path(path));
   TensorData data(data_path(path).filename().string());
   Network copy = network;
   move_out(*copy.model.mutable_graph(), data);
@@ -152,8 +155,8 @@ void save_in_two(const Network& network, const fs::path& path, std::size_t limit
   PartialFile data_file(data_path(path));
   PartialFile file(path);
   data.write(data_file.stream());
-  write_model(layout, file.stream());
   data_file.close();
+  write_model(layout, file.stream());
   file.close();
   data_file.rename();
   file.rename();

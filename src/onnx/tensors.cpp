@@ -234,6 +234,10 @@ std::vector<FileBytes> TensorFiles::all() const {
   return all;
 }
 
+std::string location_of(const Message& message) {
+  return message.data_location() == Message::EXTERNAL ? entry(message, "location") : "";
+}
+
 std::optional<Tensor> take_tensor(Message& message, TensorFiles& files) {
   const ElementType type = to_element_type(message.data_type());
   if (type == ElementType::kOther) return std::nullopt;

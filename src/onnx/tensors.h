@@ -37,6 +37,9 @@ class TensorFiles {
   std::vector<FileBytes> copies_;
 };
 
+// The file with the elements, by its name in the message; empty where they are in the message.
+std::string location_of(const proto::TensorProto& message);
+
 // Moves the elements out of a message; type, extents and name stay. Nothing for types that are kOther, whose message
 // stays whole. Throws InvalidArgument where the elements don't fit the extents.
 std::optional<Tensor> take_tensor(proto::TensorProto& message, TensorFiles& files);

@@ -140,7 +140,8 @@ bool write(const Layout& layout, google::protobuf::io::ZeroCopyOutputStream& str
   for (const Piece& piece : layout.pieces) {
     out.WriteString(piece.bytes);
     if (piece.message != nullptr) piece.message->SerializeToCodedStream(&out);
-    if (piece.tensor != nullptr) out.WriteRaw(piece.tensor->data(), static_cast<int>(piece.tensor->bytes()));
+    if (piece.tensor != nullptr && piece.tensor->bytes() != 0)  // no elements may lie nowhere
+      out.WriteRaw(piece.tensor->data(), static_cast<int>(piece.tensor->bytes()));
   }
   out.Trim();
   return !out.HadError();

@@ -94,6 +94,16 @@ TEST(ReadOnnxGraph, TakesARowOfAConstantTableForAnEmbedding) {
   EXPECT_EQ(value_in(graph, "y").shape, (Shape{2, 4}));
 }
 
+TEST(ReadOnnxGraph, MovesNothingThroughInputsThatAreLeftOut) {
+  OnnxBuilder net;
+  net.input("x", {1, 2}).input("i", {}, proto::TensorProto::INT64).weight("scalar", {}).output("y").output("z");
+  net.node("Concat", {"x", ""}, {"y"});
+  net.node("Gather", {"scalar", "i"}, {"z"});
+  const Graph graph = onnx::read_graph(net.base());
+  EXPECT_THAT(graph.node(graph.find("y")).data_ports, ElementsAre(0));
+  EXPECT_TRUE(graph.node(graph.find("z")).weights.empty());
+}
+
 TEST(ReadOnnxGraph, SortsNodesAndRanksThemAsInTheFile) {
   OnnxBuilder net;
   net.input("x", {1}).output("b");

@@ -181,7 +181,7 @@ TEST(SaveNetwork, SaysWhatIsWrongWithAPath) {
   fs::create_directories(folder / "data.onnx.data");
   write(folder / "file", "");
   const auto refused = [&](const std::string& name, const std::string& why) {
-    EXPECT_THAT([&] { save_network(network, folder / name); },
+    EXPECT_THAT([&] { save_network(network, folder / name, kTooLittle); },
                 Throws<IoError>(AllOf(while_writing(true), testing::Property(&IoError::what, HasSubstr(why)),
                                       testing::Property(&IoError::what, HasSubstr(name)))))
         << name;
@@ -193,6 +193,7 @@ TEST(SaveNetwork, SaysWhatIsWrongWithAPath) {
   refused("missing/model.onnx", "there is no folder");
   refused("file/model.onnx", "there is no folder");
   EXPECT_THAT(folder.files(), ElementsAre("data.onnx.data", "file", "folder.onnx"));
+  EXPECT_NO_THROW(save_network(network, folder / "data.onnx")) << "one file is enough";
 }
 
 TEST(SaveNetwork, LeavesNothingBehindOnAFullDisk) {
@@ -238,6 +239,18 @@ TEST(ToBytes, LeavesTensorsInTheirFilesWhereThereIsNone) {
     network.model.mutable_graph()->mutable_initializer(0)->set_data_type(proto::TensorProto::FLOAT16);
     EXPECT_EQ(places_in(to_bytes(network, kTooLittle + 500)).at("w"), Place("", 800)) << "it was changed";
   }
+}
+
+TEST(ToBytes, HoldsTensorsWithoutElements) {
+  const Folder folder;
+  write(folder / "empty.bin", "");
+  OnnxBuilder net;
+  net.input("x", {1}).output("y").weight("w", {0});
+  test::move_to_file(*net.graph().mutable_initializer(0), "empty.bin", 0);
+  net.node("Concat", {"x", "w"}, {"y"});
+  write(folder / "model.onnx", net.model.SerializeAsString());
+  const Network network = read_network(folder / "model.onnx");
+  expect_same(parse_network(to_bytes(network)), network);
 }
 
 TEST(ToBytes, LeavesTensorsInTheirFilesThatGotOtherShapes) {
