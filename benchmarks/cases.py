@@ -50,8 +50,14 @@ def runner(model: Any) -> Run:
         options.intra_op_num_threads = os.cpu_count() or 1
         providers = ["CPUExecutionProvider"]
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
-        first = session.get_inputs()[0].name
-        return lambda inputs: session.run(None, inputs if isinstance(inputs, dict) else {first: inputs})
+        names = [port.name for port in session.get_inputs()]
+
+        def run_session(inputs: Any) -> list[np.ndarray]:
+            if isinstance(inputs, np.ndarray):
+                inputs = [inputs]
+            return session.run(None, inputs if isinstance(inputs, dict) else dict(zip(names, inputs, strict=True)))
+
+        return run_session
     if isinstance(model, ov.Model):
         model = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request = model.create_infer_request()

@@ -76,7 +76,7 @@ def main() -> None:
         result = tool.quantize_with_accuracy_control(
             model,
             calibration,
-            tool.Dataset(case.items),
+            tool.Dataset(case.items, lambda item: item[0]),
             evaluate,
             max_drop=case.max_drop,
             subset_size=case.subset_size,
