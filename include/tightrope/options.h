@@ -70,6 +70,7 @@ struct QuantizeOptions {
   IgnoredScope ignored_scope;
   std::optional<ModelType> model_type;
   Placement placement = Placement::kLean;
+  double smooth_quant_alpha = 0.95;  // of matrix products: how much of their data's outliers goes to weights; < 0: off
   bool quantize_outputs = false;
   ConfigConstraints activations;
   ConfigConstraints weights;

@@ -32,6 +32,9 @@ struct Range {
 };
 
 // Where one quantizer sits, what it looks like, and which operations run in 8 bits thanks to it.
+//
+// Smoothing moves outliers from the data of matrix products to their weights: channels of the data (the last axis) are
+// divided by it before they are quantized, and the rows of the weight multiplied. The ranges are those that come of it.
 struct Quantizer {
   SiteKind kind = SiteKind::kOutput;
   std::string node;               // kOutput: the producer; otherwise the consumer
@@ -39,6 +42,7 @@ struct Quantizer {
   std::vector<int> channel_axes;  // axes of the tensor that keep a scale of their own; empty: one scale
   QuantizerConfig config;
   bool half_range = false;              // weights use half the levels, against overflow of 16-bit accumulators
+  std::vector<float> smoothing;         // of a product, one per channel that it sums over; empty: none
   int shared_scale = -1;                // quantizers with the same number >= 0 have one range (inputs of a Concat)
   std::vector<std::string> operations;  // names, sorted
   Range range;                          // empty until fitted

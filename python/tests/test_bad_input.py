@@ -100,8 +100,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ),
     ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
     ("smooth_quant_alphas.convolution", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5))),
-    ("smooth_quant_alphas.matmul", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.5))),
-    ("smooth_quant_alpha", advanced(smooth_quant_alpha=0.5)),
     ("backend_params", advanced(backend_params={"compress_weights": False})),
     (
         "statistics_type",
@@ -152,6 +150,8 @@ def test_tuning_of_hyperparameters_is_refused_by_name_before_any_work(fragile: o
     [
         advanced(),
         advanced(smooth_quant_alpha=-1.0),
+        advanced(smooth_quant_alpha=0.5),
+        advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.5)),
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)),
         advanced(activations_quantization_params=QuantizationParameters()),
         advanced(weights_quantization_params=FP8QuantizationParameters()),

@@ -44,7 +44,9 @@ Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (!reverted[g]) continue;
     for (const std::size_t i : groups[g].quantizers) {
-      leaves[i] = !(weights_stay && plan.quantizers[i].kind == SiteKind::kWeight);
+      // A smoothed weight belongs to data that are divided where they are quantized.
+      const Quantizer& quantizer = plan.quantizers[i];
+      leaves[i] = !(weights_stay && quantizer.kind == SiteKind::kWeight && quantizer.smoothing.empty());
     }
     if (!weights_stay) floating.insert(groups[g].operations.begin(), groups[g].operations.end());
   }

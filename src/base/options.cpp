@@ -230,21 +230,17 @@ void check_weight_range(const Fields& advanced) {
   }
 }
 
-void check_bias_and_smoothing(const Fields& advanced) {
+void check_bias(const Fields& advanced) {
   const Fields bias = advanced.object("bias_correction_params", {"apply_for_all_nodes", "threshold"});
   if (bias.boolean("apply_for_all_nodes").value_or(false)) throw bias.unsupported("apply_for_all_nodes", "false");
   if (bias.number("threshold")) throw bias.unsupported("threshold", "leaving it out");
+}
 
+double read_smooth_quant_alpha(const Fields& advanced) {
   const Fields alphas = advanced.object("smooth_quant_alphas", {"convolution", "matmul"});
-  const auto off_or = [&](const std::string& key, double standard) {
-    const double value = alphas.number(key).value_or(standard);
-    if (!(value < 0) && value != standard)
-      throw alphas.unsupported(key, fmt::format("{} or a negative value", standard));
-  };
-  off_or("convolution", -1);
-  off_or("matmul", 0.95);
-  const auto alpha = advanced.number("smooth_quant_alpha");
-  if (alpha && !(*alpha < 0)) throw advanced.unsupported("smooth_quant_alpha", "a negative value");
+  if (!(alphas.number("convolution").value_or(-1) < 0)) throw alphas.unsupported("convolution", "a negative value");
+  const double matmul = alphas.number("matmul").value_or(QuantizeOptions{}.smooth_quant_alpha);
+  return advanced.number("smooth_quant_alpha").value_or(matmul);
 }
 
 int checked_bits(std::int64_t bits, const std::string& option) {
@@ -309,7 +305,8 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
   options.propagation_rule = read_propagation_rule(advanced).value_or(options.propagation_rule);
   options.activation_range = read_activation_range(advanced, options);
   check_weight_range(advanced);
-  check_bias_and_smoothing(advanced);
+  check_bias(advanced);
+  options.smooth_quant_alpha = read_smooth_quant_alpha(advanced);
   if (const Json* backend = advanced.find("backend_params")) {
     if (!backend->is_object()) throw advanced.wrong("backend_params", *backend, "a set of named values");
     if (!backend->empty()) throw advanced.unsupported("backend_params", "leaving it out");
@@ -386,6 +383,10 @@ Mode activation_mode(const QuantizeOptions& options) {
 void check(const QuantizeOptions& options) {
   if (options.subset_size < 1) {
     throw InvalidArgument(fmt::format("option 'subset_size' is {}; at least 1 is needed", options.subset_size));
+  }
+  if (!(options.smooth_quant_alpha <= 1)) {
+    throw InvalidArgument(fmt::format("the alpha of smooth-quant is {}; 0 to 1 is needed, or a negative value for none",
+                                      options.smooth_quant_alpha));
   }
   if (options.activations.bits) checked_bits(*options.activations.bits, "activations_quantization_params.num_bits");
   if (options.weights.bits) checked_bits(*options.weights.bits, "weights_quantization_params.num_bits");

@@ -48,6 +48,7 @@ Json json_of(const Quantizer& quantizer) {
                       {"forced_sign", config.forced_sign ? Json(*config.forced_sign) : Json()}};
   result["half_range"] = quantizer.half_range;
   result["shared_scale"] = quantizer.shared_scale;
+  if (!quantizer.smoothing.empty()) result["smoothing"] = json_of(quantizer.smoothing);
   result["range"] = {{"low", json_of(quantizer.range.low)},
                      {"high", json_of(quantizer.range.high)},
                      {"levels", quantizer.range.levels}};
@@ -89,6 +90,7 @@ Quantizer read_quantizer(ObjectReader& reader) {
   quantizer.config = read_config(reader.object("config"));
   quantizer.half_range = reader.boolean("half_range");
   quantizer.shared_scale = reader.small_integer("shared_scale");
+  if (reader.has("smoothing")) quantizer.smoothing = reader.floats("smoothing");
   quantizer.range = read_range(reader.object("range"));
   reader.finish();
   return quantizer;

@@ -166,6 +166,7 @@ class Rewriter {
     if (!is_float(value.type))
       refuse(quantizer, fmt::format("the tensor is {}, not floating point", name_of(value.type)));
     check_channels(quantizer, value);
+    check_smoothing(quantizer, value);
     return value;
   }
 
@@ -184,12 +185,27 @@ class Rewriter {
     }
   }
 
+  static void check_smoothing(const Quantizer& quantizer, const Value& value) {
+    if (quantizer.smoothing.empty()) return;
+    const bool is_weight = quantizer.kind == SiteKind::kWeight;
+    bool fits = value.known_rank && !value.shape.empty();
+    if (is_weight) fits = fits && value.shape.size() == 2 && quantizer.channel_axes.size() == 1;
+    const std::size_t axis = !fits       ? 0
+                             : is_weight ? 1U - static_cast<std::size_t>(quantizer.channel_axes[0])
+                                         : value.shape.size() - 1;
+    if (!fits || axis >= value.shape.size() ||
+        value.shape[axis] != static_cast<std::int64_t>(quantizer.smoothing.size()))
+      refuse(quantizer, fmt::format("a smoothing of {} channels for {}", quantizer.smoothing.size(),
+                                    value.known_rank ? to_string(value.shape) : "an unknown shape"));
+  }
+
   // Quantizers of one tensor that agree in everything are one.
   Pair& pair_for(const Quantizer& quantizer, const std::string& value, Pair* source) {
     std::vector<std::unique_ptr<Pair>>& pairs = pairs_[value];
     for (const auto& pair : pairs) {
       if (pair->source == source && pair->quantizer->range == quantizer.range &&
-          pair->quantizer->kind == quantizer.kind && pair->quantizer->channel_axes == quantizer.channel_axes)
+          pair->quantizer->kind == quantizer.kind && pair->quantizer->channel_axes == quantizer.channel_axes &&
+          pair->quantizer->smoothing == quantizer.smoothing)
         return *pair;
     }
     pairs.push_back(std::make_unique<Pair>());
@@ -431,10 +447,22 @@ class Rewriter {
       set_attribute(add_node("Cast", wide, {source}, wide), "to", proto::TensorProto::FLOAT);
       source = wide;
     }
+    if (!pair.quantizer->smoothing.empty()) source = write_division(*pair.quantizer, source, suffix);
     auto& quantize = add_node("QuantizeLinear", "QuantizeLinear" + suffix, {source, parameters[0], parameters[1]},
                               "q_output" + suffix);
     set_axis(quantize, *pair.quantizer);
     write_dequantize(pair, parameters, suffix);
+  }
+
+  // Multiplies by the reciprocal, which is faster.
+  std::string write_division(const Quantizer& quantizer, const std::string& source, const std::string& suffix) {
+    std::vector<float> factors;
+    for (const float divisor : quantizer.smoothing) factors.push_back(1 / divisor);
+    const std::string name = names_.unique("smoothing" + suffix);
+    add_constant(network_, name, Tensor::copy_of(factors, {static_cast<std::int64_t>(factors.size())}));
+    const std::string result = names_.unique("smoothed" + suffix);
+    add_node("Mul", result, {source, name}, result);
+    return result;
   }
 
   void write_weight(const Pair& pair, const std::string& suffix) {
@@ -443,7 +471,10 @@ class Rewriter {
     const Tensor weight = network_.constants.at(pair.value);
     Range range = with_zero_on_a_level(quantizer.range);
     widen(range, pair.least_scale);
-    const QuantizedTensor packed = quantize_tensor(weight.to_floats(), weight.shape(), quantizer.channel_axes, range);
+    std::vector<float> values = weight.to_floats();
+    if (!quantizer.smoothing.empty())
+      multiply_rows(values, weight.shape(), quantizer.channel_axes[0], quantizer.smoothing);
+    const QuantizedTensor packed = quantize_tensor(values, weight.shape(), quantizer.channel_axes, range);
     // Always int8: with int8 activations runtimes take no other weights.
     const int offset = packed.lowest + range.levels - 1 > 127 ? 128 : 0;
     std::vector<std::int8_t> levels(packed.levels.size());

@@ -65,6 +65,8 @@ Node describe(const ov::Node& source) {
   const OpRow row = find_row(source.get_type_name());
   Node node = node_of(row, source.get_friendly_name());
   node.weights = weights_of(source, row);
+  const auto* product = ov::as_type<const ov::op::v0::MatMul>(&source);
+  node.sums_last_axis = product != nullptr && !product->get_transpose_a();
   node.data_ports = data_ports_of(node, static_cast<int>(source.get_input_size()));
   if (row.kind == OpKind::kGroupConvolution && is_depthwise(source)) {
     node.kind = OpKind::kDepthwiseConvolution;

@@ -55,6 +55,28 @@ ov::Shape limits_shape(const Quantizer& quantizer, const ov::PartialShape& tenso
   return shape;
 }
 
+// Smoothing has an entry for each channel of this axis; negative counts from the end.
+void check_smoothing(const Quantizer& quantizer, const ov::PartialShape& shape, std::ptrdiff_t axis) {
+  if (quantizer.smoothing.empty()) return;
+  if (axis < 0 && shape.rank().is_static()) axis += shape.rank().get_length();
+  const auto channels = static_cast<ov::Dimension::value_type>(quantizer.smoothing.size());
+  if (shape.rank().is_dynamic() || axis < 0 || axis >= shape.rank().get_length() || shape[axis] != channels ||
+      (quantizer.kind != SiteKind::kWeight && quantizer.range.low.size() != 1))
+    refuse(quantizer, fmt::format("a smoothing of {} channels for {}", channels, shape.to_string()));
+}
+
+// The channels of the data divided: multiplied by the reciprocals, which is faster.
+ov::Output<ov::Node> divided(const ov::Output<ov::Node>& source, const Quantizer& quantizer, const std::string& name) {
+  if (quantizer.smoothing.empty()) return source;
+  check_smoothing(quantizer, source.get_partial_shape(), -1);
+  std::vector<float> factors;
+  for (const float divisor : quantizer.smoothing) factors.push_back(1 / divisor);
+  const auto factor = constant(name + "/smoothing", source.get_element_type(), ov::Shape{factors.size()}, factors);
+  const auto product = std::make_shared<ov::op::v1::Multiply>(source, factor);
+  product->set_friendly_name(name + "/smoothed");
+  return product;
+}
+
 std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, const Quantizer& quantizer,
                                         const std::string& name) {
   const ov::element::Type type = source.get_element_type();
@@ -68,9 +90,9 @@ std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, cons
     return constant(name + part, type, shape, values);
   };
   auto node = std::make_shared<ov::op::v0::FakeQuantize>(
-      source, limit("/input_low", quantizer.range.low), limit("/input_high", quantizer.range.high),
-      limit("/output_low", quantizer.range.low), limit("/output_high", quantizer.range.high),
-      static_cast<std::size_t>(quantizer.range.levels));
+      divided(source, quantizer, name), limit("/input_low", quantizer.range.low),
+      limit("/input_high", quantizer.range.high), limit("/output_low", quantizer.range.low),
+      limit("/output_high", quantizer.range.high), static_cast<std::size_t>(quantizer.range.levels));
   node->set_friendly_name(name);
   return node;
 }
@@ -93,8 +115,9 @@ void quantize_output(const NodeMap& nodes, const Quantizer& quantizer) {
 using SharedInputs = std::map<std::pair<ov::Output<ov::Node>, std::string>, std::shared_ptr<ov::Node>>;
 
 std::string key_of(const Quantizer& quantizer) {
-  return fmt::format("{} {} {} {}", fmt::join(quantizer.channel_axes, ","), quantizer.range.levels,
-                     fmt::join(quantizer.range.low, ","), fmt::join(quantizer.range.high, ","));
+  return fmt::format("{} {} {} {} {}", fmt::join(quantizer.channel_axes, ","), quantizer.range.levels,
+                     fmt::join(quantizer.range.low, ","), fmt::join(quantizer.range.high, ","),
+                     fmt::join(quantizer.smoothing, ","));
 }
 
 ov::Input<ov::Node> input_of(const NodeMap& nodes, const Quantizer& quantizer) {
@@ -123,7 +146,12 @@ ov::element::Type storage_of(const QuantizedTensor& packed, const Range& range) 
 std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, const Quantizer& quantizer,
                                         const std::string& name) {
   const Shape shape = to_shape(weight.get_shape());
-  const std::vector<float> values = weight.cast_vector<float>();
+  std::vector<float> values = weight.cast_vector<float>();
+  if (!quantizer.smoothing.empty()) {
+    if (shape.size() != 2 || quantizer.channel_axes.size() != 1) refuse(quantizer, "only matrices are smoothed");
+    check_smoothing(quantizer, weight.get_shape(), 1 - quantizer.channel_axes[0]);
+    multiply_rows(values, shape, quantizer.channel_axes[0], quantizer.smoothing);
+  }
   const ov::Shape scale_shape = [&] {
     const ov::Shape limits = limits_shape(quantizer, weight.get_shape());
     return limits.empty() ? ov::Shape(shape.size(), 1) : limits;  // a scale of the weight's rank

@@ -8,7 +8,9 @@
 #include "accuracy/ranking.h"
 #include "base/stopwatch.h"
 #include "correction/fast_bias.h"
+#include "correction/smoothing.h"
 #include "graph/site.h"
+#include "kernels/quantize.h"
 #include "ranges/fit.h"
 #include "statistics/collect.h"
 #include "tightrope/error.h"
@@ -29,6 +31,8 @@ std::optional<StatisticRequest> request_for(const Quantizer& quantizer, const Gr
   StatisticRequest request;
   request.value = value_of(quantizer, graph);
   request.channel_axes = quantizer.channel_axes;
+  if (!quantizer.smoothing.empty())
+    request.channel_axes = {static_cast<int>(graph.value(request.value).shape.size()) - 1};
   request.low = options.activation_range.min_aggregator.value_or(Aggregator::kMin);
   request.high = options.activation_range.max_aggregator.value_or(Aggregator::kMax);
   return request;
@@ -121,8 +125,48 @@ auto with_weight(const Model& model, const Quantizer& quantizer, const Fit& fit_
   }
 }
 
+Tensor smoothed(const Tensor& weight, const Quantizer& quantizer) {
+  if (quantizer.smoothing.empty()) return weight;
+  std::vector<float> values = weight.to_floats();
+  multiply_rows(values, weight.shape(), quantizer.channel_axes[0], quantizer.smoothing);
+  return Tensor::copy_of(values, weight.shape());
+}
+
+// Tensors that several products read have one smoothing, from the weights of all of them.
+Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibration, double alpha) {
+  std::map<ValueId, std::vector<std::size_t>> by_tensor;
+  std::map<std::string, std::size_t> weights;
+  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
+    const Quantizer& quantizer = plan.quantizers[i];
+    if (quantizer.smoothing.empty()) continue;
+    if (quantizer.kind == SiteKind::kWeight)
+      weights.emplace(quantizer.node, i);
+    else
+      by_tensor[value_of(quantizer, model.graph())].push_back(i);
+  }
+  for (const auto& [tensor, quantizers] : by_tensor) {
+    std::vector<std::size_t> sharers = quantizers;
+    for (const std::size_t i : quantizers) {
+      for (const std::string& product : plan.quantizers[i].operations) sharers.push_back(weights.at(product));
+    }
+    const std::vector<float>& data = calibration.of(plan.quantizers[quantizers[0]])->magnitude;
+    std::vector<float> rows(data.size(), 0);
+    for (const std::size_t i : std::span(sharers).subspan(quantizers.size())) {
+      const Quantizer& quantizer = plan.quantizers[i];
+      const Observed observed = with_weight(model, quantizer, [&](const Tensor& weight) {
+        return observed_in(weight, std::vector{1 - quantizer.channel_axes[0]});
+      });
+      for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = std::max(rows[row], observed.magnitude[row]);
+    }
+    const std::vector<float> smoothing = smoothing_of(data, rows, alpha);
+    for (const std::size_t i : sharers) plan.quantizers[i].smoothing = smoothing;
+  }
+  return plan;
+}
+
 Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
-  return with_weight(model, quantizer, [&](const Tensor& weight) {
+  return with_weight(model, quantizer, [&](const Tensor& elements) {
+    const Tensor weight = smoothed(elements, quantizer);
     return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
   });
 }
@@ -146,7 +190,9 @@ Plan fit(const Model& model, Plan plan, const Calibration& calibration) {
     } else if (quantizer.kind == SiteKind::kWeight) {
       quantizer.range = fit_weight_of(model, quantizer);
     } else {
-      quantizer.range = fit_activation(*calibration.of(quantizer), quantizer.config);
+      const Observed& observed = *calibration.of(quantizer);
+      quantizer.range = fit_activation(quantizer.smoothing.empty() ? observed : divided(observed, quantizer.smoothing),
+                                       quantizer.config);
     }
   }
   return plan;
@@ -203,7 +249,7 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
     result.report.stages.push_back({stage, watch.seconds()});
   };
 
-  timed("placement", [&] { result.plan = place(model.graph(), options); });
+  timed("placement", [&] { result.plan = mark_smoothed(place(model.graph(), options), model.graph(), options); });
   Calibration calibration(model, options);
   const bool is_in_doubt = !model.graph().carried_over.empty();
   timed("calibration", [&] {
@@ -214,7 +260,9 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   });
   timed("ranges", [&] {
     result.plan = leave_out_unseen(std::move(result.plan), model.graph(), calibration);
-    result.plan = fit(model, leave_out_unbounded(result.plan, calibration), calibration);
+    result.plan = leave_out_unbounded(result.plan, calibration);
+    result.plan = choose_smoothing(model, std::move(result.plan), calibration, options.smooth_quant_alpha);
+    result.plan = fit(model, std::move(result.plan), calibration);
   });
   if (result.plan.empty()) {
     throw QuantizationError(

@@ -105,8 +105,9 @@ class AdvancedBiasCorrectionParameters:
 class AdvancedSmoothQuantParameters:
     """How far smooth-quant moves outliers from activations to weights: 0 not at all, 1 fully, negative turns it off.
 
-    convolution: for convolutions.
-    matmul: for matrix products.
+    convolution: for convolutions; only negative values work yet.
+    matmul: for matrix products of constant weights and data that nothing else reads in 8 bits; of data with fewer than
+        three axes only with `model_type=TRANSFORMER`.
     """
 
     convolution: float = -1
@@ -131,7 +132,7 @@ class AdvancedQuantizationParameters:
     activations_range_estimator_params: how ranges of activations are estimated.
     weights_range_estimator_params: how ranges of weights are estimated.
     bias_correction_params: control over bias correction.
-    smooth_quant_alphas: control over smooth-quant, which isn't applied yet.
+    smooth_quant_alphas: control over smooth-quant.
     smooth_quant_alpha: deprecated. If given, it replaces `smooth_quant_alphas.matmul`; negative turns both off.
     backend_params: further settings by name that only one framework knows, such as `compress_weights` (both) or
         `external_data_dir` (ONNX, an absolute path).

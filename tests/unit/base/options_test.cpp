@@ -204,10 +204,20 @@ TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"apply_for_all_nodes": true})")),
               HasSubstr("apply_for_all_nodes"));
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"threshold": 2})")), HasSubstr("threshold"));
-  EXPECT_THAT(unsupported(advanced(R"("smooth_quant_alphas": {"matmul": 0.5})")),
-              HasSubstr("smooth_quant_alphas.matmul"));
-  EXPECT_THAT(unsupported(advanced(R"("smooth_quant_alpha": 0.5)")), HasSubstr("smooth_quant_alpha"));
+  EXPECT_THAT(unsupported(advanced(R"("smooth_quant_alphas": {"convolution": 0.5})")),
+              HasSubstr("smooth_quant_alphas.convolution"));
   EXPECT_THAT(unsupported(advanced(R"("backend_params": {"compress_weights": false})")), HasSubstr("backend_params"));
+}
+
+TEST(QuantizeOptions, SmoothQuantHasTheAlphaOfMatrixProductsOrTheDeprecatedOne) {
+  const auto alpha = [](const std::string& fields) {
+    return quantize_options_from_json(advanced(fields)).smooth_quant_alpha;
+  };
+  EXPECT_EQ(alpha(R"("smooth_quant_alphas": {"convolution": -1})"), 0.95);
+  EXPECT_EQ(alpha(R"("smooth_quant_alphas": {"matmul": 0.5})"), 0.5);
+  EXPECT_EQ(alpha(R"("smooth_quant_alphas": {"matmul": 0.5}, "smooth_quant_alpha": 0.25)"), 0.25);
+  EXPECT_LT(alpha(R"("smooth_quant_alpha": -1)"), 0);
+  EXPECT_THROW(check(quantize_options_from_json(advanced(R"("smooth_quant_alpha": 1.5)"))), InvalidArgument);
 }
 
 TEST(QuantizeOptions, RangeEstimatorsBeyondMinimumAndMaximumAreUnsupported) {

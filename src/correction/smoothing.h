@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Moves outliers from the data of matrix products to their weights, where scales per output channel take them in.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "statistics/collect.h"
+#include "tightrope/graph.h"
+#include "tightrope/options.h"
+#include "tightrope/plan.h"
+
+namespace tightrope {
+
+// Marks the quantizers that are to be smoothed with a smoothing of ones: those of data that nothing but matrix products
+// with constant weights reads, and those of these weights. Data need three axes, unless the model is said to be a
+// transformer.
+Plan mark_smoothed(Plan plan, const Graph& graph, const QuantizeOptions& options);
+
+// What each channel of the data is divided by, from the largest magnitudes of the data and of the weights' rows.
+// Formula: docs/algorithms.md#smoothing
+std::vector<float> smoothing_of(std::span<const float> data, std::span<const float> weights, double alpha);
+
+// What would have been observed of the whole tensor, had its channels been divided.
+Observed divided(const Observed& channels, std::span<const float> smoothing);
+
+}  // namespace tightrope
