@@ -5,6 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "kernels/quantize.h"
+
 namespace tightrope {
 namespace {
 
@@ -65,7 +67,8 @@ std::vector<float> smoothing_of(std::span<const float> data, std::span<const flo
   std::vector<float> smoothing(data.size(), 1);
   for (std::size_t i = 0; i < data.size(); ++i) {
     if (data[i] == 0 || weights[i] == 0) continue;  // nothing to divide, or nothing to multiply
-    const double ratio = std::pow(static_cast<double>(data[i]), alpha) / std::pow(static_cast<double>(weights[i]), 1 - alpha);
+    const double ratio =
+        std::pow(static_cast<double>(data[i]), alpha) / std::pow(static_cast<double>(weights[i]), 1 - alpha);
     smoothing[i] = static_cast<float>(std::clamp(ratio, kLeast, 1 / kLeast));
   }
   return smoothing;
@@ -81,6 +84,13 @@ Observed divided(const Observed& channels, std::span<const float> smoothing) {
     whole.magnitude[0] = std::max(whole.magnitude[0], channels.magnitude[i] / smoothing[i]);
   }
   return whole;
+}
+
+Tensor multiplied(const Tensor& weight, const Quantizer& quantizer) {
+  if (quantizer.smoothing.empty()) return weight;
+  std::vector<float> values = weight.to_floats();
+  multiply_rows(values, weight.shape(), quantizer.channel_axes[0], quantizer.smoothing);
+  return Tensor::copy_of(values, weight.shape());
 }
 
 }  // namespace tightrope

@@ -24,4 +24,7 @@ std::vector<float> smoothing_of(std::span<const float> data, std::span<const flo
 // What would have been observed of the whole tensor, had its channels been divided.
 Observed divided(const Observed& channels, std::span<const float> smoothing);
 
+// A weight as it is quantized: its rows multiplied where the quantizer is smoothed.
+Tensor multiplied(const Tensor& weight, const Quantizer& quantizer);
+
 }  // namespace tightrope

@@ -10,7 +10,6 @@
 #include "correction/fast_bias.h"
 #include "correction/smoothing.h"
 #include "graph/site.h"
-#include "kernels/quantize.h"
 #include "ranges/fit.h"
 #include "statistics/collect.h"
 #include "tightrope/error.h"
@@ -125,13 +124,6 @@ auto with_weight(const Model& model, const Quantizer& quantizer, const Fit& fit_
   }
 }
 
-Tensor smoothed(const Tensor& weight, const Quantizer& quantizer) {
-  if (quantizer.smoothing.empty()) return weight;
-  std::vector<float> values = weight.to_floats();
-  multiply_rows(values, weight.shape(), quantizer.channel_axes[0], quantizer.smoothing);
-  return Tensor::copy_of(values, weight.shape());
-}
-
 // Tensors that several products read have one smoothing, from the weights of all of them.
 Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibration, double alpha) {
   std::map<ValueId, std::vector<std::size_t>> by_tensor;
@@ -166,7 +158,7 @@ Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibrat
 
 Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
   return with_weight(model, quantizer, [&](const Tensor& elements) {
-    const Tensor weight = smoothed(elements, quantizer);
+    const Tensor weight = multiplied(elements, quantizer);
     return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
   });
 }

@@ -91,7 +91,8 @@ TEST(MarkSmoothed, IsTurnedOffByANegativeAlpha) {
 
 TEST(MarkSmoothed, TakesDataOfTwoAxesInTransformersOnly) {
   Tokens net;
-  const ValueId x = net.add("x", "Softplus", OpKind::kOther, {net.input("in")}, Trait::kOpaque, ElementType::kF32, {5, 4});
+  const ValueId x =
+      net.add("x", "Softplus", OpKind::kOther, {net.input("in")}, Trait::kOpaque, ElementType::kF32, {5, 4});
   net.result(net.product("q", x));
   EXPECT_THAT(smoothed(net.graph), ElementsAre());
   QuantizeOptions options;
