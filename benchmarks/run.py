@@ -112,7 +112,7 @@ def plain(repeats: int, form: str) -> None:
     for case in available(PLAIN, form):
         with tempfile.TemporaryDirectory() as folder:
             facts = contest(case, form, repeats, list(CONTENDERS), "--plain", save=Path(folder))
-            paths = [cases.load(case).model, *(Path(folder) / f"{name}.xml" for name in CONTENDERS)]
+            paths = [cases.load(case).model, *(Path(folder) / f"{name}{ENDINGS[form]}" for name in CONTENDERS)]
             times = dict(zip(["fp32", *CONTENDERS], latencies(case, form, paths), strict=True))
         ours, theirs = facts["tightrope"], facts["nncf"]
         for name, speed in speeds.items():
