@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names for what is added to a graph.
+// Names that occur once.
 #pragma once
 
 #include <string>
@@ -9,9 +9,12 @@
 
 namespace tightrope::onnx {
 
-// Every name in a graph and in the bodies of its operations, of nodes and of values: the format wants each once.
+// Names that are taken.
 class Names {
  public:
+  Names() = default;
+
+  // Every name in a graph and in the bodies of its operations, of nodes and of values: the format wants each once.
   explicit Names(const proto::GraphProto& graph) { add(graph); }
 
   // The name itself where it is free, else with the first suffix _1, _2 ... that is.

@@ -4,6 +4,7 @@
 #include "onnx/facts.h"
 #include "onnx/fold.h"
 #include "onnx/messages.h"
+#include "onnx/names.h"
 #include "onnx/raise_opset.h"
 #include "onnx/tensors.h"
 #include "tightrope/error.h"
@@ -16,13 +17,10 @@ constexpr std::int64_t kPlainInitializersIr = 4;  // the first version whose ini
 
 // Nodes without a name get the one that NNCF would give them: ignored scopes may rely on it.
 void name_nodes(proto::GraphProto& graph) {
-  std::unordered_set<std::string> names;
+  Names names;
   for (int i = 0; i < graph.node_size(); ++i) {
     auto& node = *graph.mutable_node(i);
-    const std::string wanted = node.name().empty() ? fmt::format("{}_nncf_{}", node.op_type(), i) : node.name();
-    std::string name = wanted;
-    for (int suffix = 1; !names.insert(name).second; ++suffix) name = fmt::format("{}_{}", wanted, suffix);
-    node.set_name(name);
+    node.set_name(names.unique(node.name().empty() ? fmt::format("{}_nncf_{}", node.op_type(), i) : node.name()));
   }
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <unordered_set>
-
 #include "onnx/facts.h"
 #include "onnx/messages.h"
+#include "onnx/names.h"
 #include "onnx/op_table.h"
 #include "onnx/tensors.h"
 
@@ -104,12 +103,6 @@ class GraphReader {
   }
 
  private:
-  std::string unique(std::string name) {
-    const std::string wanted = name;
-    for (int suffix = 1; !names_.insert(name).second; ++suffix) name = fmt::format("{}_{}", wanted, suffix);
-    return name;
-  }
-
   void add_value(const std::string& name, NodeId producer, int port) {
     Value value;
     value.name = name;
@@ -126,7 +119,7 @@ class GraphReader {
   // An input or an initializer, which the file keeps apart from the nodes.
   void add_source(const std::string& name, std::string_view type, OpKind kind, std::int32_t rank) {
     Node node;
-    node.name = unique(name);
+    node.name = names_.unique(name);
     node.type = type;
     node.kind = kind;
     node.rank = rank;
@@ -151,7 +144,7 @@ class GraphReader {
 
   void add_result(const std::string& name, std::int32_t rank) {
     Node node;
-    node.name = unique(name + "/result");
+    node.name = names_.unique(name + "/result");
     node.type = "Result";
     node.kind = OpKind::kResult;
     node.rank = rank;
@@ -164,7 +157,7 @@ class GraphReader {
   std::vector<int> order_;
   Facts facts_;
   Graph graph_;
-  std::unordered_set<std::string> names_;
+  Names names_;  // of nodes
   std::unordered_map<std::string, ValueId> values_;
 };
 
