@@ -8,6 +8,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -40,10 +41,10 @@ struct SavedFiles {
   std::uintmax_t original_bytes = 0;
 };
 
-SavedFiles saved_files(std::vector<fs::path> files, const fs::path& original) {
+SavedFiles saved_files(std::vector<fs::path> files, std::span<const fs::path> original) {
   SavedFiles saved{.files = std::move(files)};
   saved.bytes = total_size(saved.files);
-  saved.original_bytes = total_size(model_files(original));
+  saved.original_bytes = total_size(original);
   return saved;
 }
 
@@ -97,9 +98,8 @@ void check_inputs(const QuantizeCommand& command) {
   if (!command.validation.empty()) check_input(command.validation, "validation data");
 }
 
-// The model goes to `files`.
-void check_output_paths(const QuantizeCommand& command, std::vector<fs::path> files) {
-  std::vector<fs::path> inputs = model_files(command.model);
+// The model comes from `inputs` and goes to `files`.
+void check_output_paths(const QuantizeCommand& command, std::vector<fs::path> inputs, std::vector<fs::path> files) {
   inputs.push_back(command.calibration);
   if (!command.validation.empty()) inputs.push_back(command.validation);
   if (!command.report.empty()) files.push_back(command.report);
@@ -191,9 +191,10 @@ std::optional<std::string> quantize_file(const QuantizeCommand& command, std::os
   check_inputs(command);
   const Format format = format_for(command.model, command.output, command.to);
   check_precision(command, format);
-  check_output_paths(command, first_files(command.output, format));
+  const std::vector<fs::path> originals = model_files(command.model);
+  check_output_paths(command, originals, first_files(command.output, format));
   const auto model = read_model(command.model, format);
-  check_output_paths(command, model->files_of(command.output));
+  check_output_paths(command, originals, model->files_of(command.output));
   std::optional<Metric> metric;
   if (!command.metric.empty()) metric = built_in_metric(command.metric, *model);
   if (metric && metric->needs_labels && command.labels.empty()) {
@@ -209,10 +210,10 @@ std::optional<std::string> quantize_file(const QuantizeCommand& command, std::os
              : Outcome{std::make_shared<QuantizationResult>(quantize(*model, *data.calibration, command.options)),
                        std::nullopt};
   const std::vector<fs::path> files = outcome.result->model->files_of(command.output);
-  check_output_paths(command, files);
+  check_output_paths(command, originals, files);
   save(*outcome.result, command);
 
-  const SavedFiles saved = saved_files(files, command.model);
+  const SavedFiles saved = saved_files(files, originals);
   if (command.json) {
     Json json{{"status", outcome.result->report.status}};
     add_to(json, saved);
@@ -231,7 +232,8 @@ void apply_to_file(const ApplyCommand& command, std::ostream& out) {
   check_input(command.model, "model");
   check_input(command.plan, "plan");
   const Format format = format_for(command.model, command.output, command.to);
-  std::vector<fs::path> inputs = model_files(command.model);
+  const std::vector<fs::path> originals = model_files(command.model);
+  std::vector<fs::path> inputs = originals;
   inputs.push_back(command.plan);
   check_outputs(first_files(command.output, format), inputs);
   const Plan plan = read_plan(command.plan);
@@ -240,7 +242,7 @@ void apply_to_file(const ApplyCommand& command, std::ostream& out) {
   check_outputs(files, inputs);
   result->save(command.output);
 
-  const SavedFiles saved = saved_files(files, command.model);
+  const SavedFiles saved = saved_files(files, originals);
   const std::vector<std::string> operations = quantized_operations(plan);
   if (command.json) {
     Json json{{"status", "applied"}, {"quantized", operations}};
