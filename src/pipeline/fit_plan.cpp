@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/fit_plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
+
+#include "accuracy/groups.h"
+#include "correction/smoothing.h"
+#include "graph/site.h"
+#include "ranges/fit.h"
+#include "tightrope/error.h"
+#include "tightrope/log.h"
+
+namespace tightrope {
+namespace {
+
+void warn_of_unseen(const std::string& body, std::int64_t items, const Graph& graph) {
+  const std::size_t slash = body.rfind('/');
+  const Node& owner = graph.node(graph.find(body.substr(0, slash)));
+  log(LogLevel::kWarning,
+      fmt::format(
+          "[calibration] node '{}' ({}): none of the {} items gives values to its {} branch; activations without "
+          "values stay in floating point there. Items that take the branch are needed to quantize them.",
+          owner.name, owner.type, items, body.substr(slash + 1)));
+}
+
+// There is no range for what calibration saw nothing of: activations in the branch of an If that no item took. Weights
+// need no data, and stay in 8 bits.
+Plan leave_out_unseen(Plan plan, const Graph& graph, const Calibration& calibration) {
+  std::vector<std::string> bodies;  // in the order of the plan
+  std::erase_if(plan.quantizers, [&](const Quantizer& quantizer) {
+    if (quantizer.kind == SiteKind::kWeight || !calibration.of(quantizer)->low.empty()) return false;
+    const std::string& body = graph.node(graph.find(quantizer.node)).body;
+    if (std::ranges::find(bodies, body) == bodies.end()) bodies.push_back(body);
+    return true;
+  });
+  for (const std::string& body : bodies) warn_of_unseen(body, calibration.items(), graph);
+  return plan;
+}
+
+// No 8-bit range holds infinities, or the huge constants of masks and small numbers at once: what needs such a tensor
+// in 8 bits stays in floating point.
+Plan leave_out_unbounded(const Plan& plan, const Calibration& calibration) {
+  constexpr float kLargest = 1e30F;
+  const std::vector<Group> groups = form_groups(plan);
+  std::vector<bool> left_out(groups.size(), false);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    for (const std::size_t i : groups[g].quantizers) {
+      const Quantizer& quantizer = plan.quantizers[i];
+      if (quantizer.kind == SiteKind::kWeight) continue;
+      const auto& magnitude = calibration.of(quantizer)->magnitude;
+      if (std::all_of(magnitude.begin(), magnitude.end(), [](float value) { return value <= kLargest; })) continue;
+      left_out[g] = true;
+      log(LogLevel::kWarning,
+          fmt::format("[ranges] node '{}' has values beyond any 8-bit range; {} stays in floating point.",
+                      quantizer.node, fmt::join(groups[g].operations, ", ")));
+    }
+  }
+  return without_orphans(without(plan, groups, left_out, RestoreMode::kActivationsAndWeights));
+}
+
+// Adds the node to what is wrong with its weight.
+template <typename Fit>
+auto with_weight(const Model& model, const Quantizer& quantizer, const Fit& fit_it) {
+  try {
+    return fit_it(model.constant(value_of(quantizer, model.graph())));
+  } catch (const InvalidArgument& error) {
+    throw InvalidArgument(fmt::format("{} (node '{}')", error.what(), quantizer.node));
+  }
+}
+
+// Tensors that several products read have one smoothing, from the weights of all of them.
+Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibration, double alpha) {
+  std::map<ValueId, std::vector<std::size_t>> by_tensor;
+  std::map<std::string, std::size_t> weights;
+  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
+    const Quantizer& quantizer = plan.quantizers[i];
+    if (quantizer.smoothing.empty()) continue;
+    if (quantizer.kind == SiteKind::kWeight)
+      weights.emplace(quantizer.node, i);
+    else
+      by_tensor[value_of(quantizer, model.graph())].push_back(i);
+  }
+  for (const auto& [tensor, quantizers] : by_tensor) {
+    std::vector<std::size_t> sharers = quantizers;
+    for (const std::size_t i : quantizers) {
+      for (const std::string& product : plan.quantizers[i].operations) sharers.push_back(weights.at(product));
+    }
+    const std::vector<float>& data = calibration.of(plan.quantizers[quantizers[0]])->magnitude;
+    std::vector<float> rows(data.size(), 0);
+    for (const std::size_t i : std::span(sharers).subspan(quantizers.size())) {
+      const Quantizer& quantizer = plan.quantizers[i];
+      const Observed observed = with_weight(model, quantizer, [&](const Tensor& weight) {
+        return observed_in(weight, std::vector{1 - quantizer.channel_axes[0]});
+      });
+      for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = std::max(rows[row], observed.magnitude[row]);
+    }
+    const std::vector<float> smoothing = smoothing_of(data, rows, alpha);
+    for (const std::size_t i : sharers) plan.quantizers[i].smoothing = smoothing;
+  }
+  return plan;
+}
+
+Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
+  return with_weight(model, quantizer, [&](const Tensor& elements) {
+    const Tensor weight = multiplied(elements, quantizer);
+    return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
+  });
+}
+
+Observed observed_by(const Model& model, const Quantizer& quantizer, const Calibration& calibration) {
+  if (quantizer.kind != SiteKind::kWeight) return *calibration.of(quantizer);
+  return with_weight(model, quantizer,
+                     [&](const Tensor& weight) { return observed_in(weight, quantizer.channel_axes); });
+}
+
+// A scale may be shared by activations, and by the tables of embeddings, whose rows become activations.
+Plan fit(const Model& model, Plan plan, const Calibration& calibration) {
+  std::map<int, std::vector<Observed>> shared;
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.shared_scale >= 0)
+      shared[quantizer.shared_scale].push_back(observed_by(model, quantizer, calibration));
+  }
+  for (Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.shared_scale >= 0) {
+      quantizer.range = fit_activation(united(shared[quantizer.shared_scale]), quantizer.config);
+    } else if (quantizer.kind == SiteKind::kWeight) {
+      quantizer.range = fit_weight_of(model, quantizer);
+    } else {
+      const Observed& observed = *calibration.of(quantizer);
+      quantizer.range = fit_activation(quantizer.smoothing.empty() ? observed : divided(observed, quantizer.smoothing),
+                                       quantizer.config);
+    }
+  }
+  return plan;
+}
+
+}  // namespace
+
+Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
+  plan = leave_out_unseen(std::move(plan), model.graph(), calibration);
+  plan = leave_out_unbounded(plan, calibration);
+  plan = choose_smoothing(model, std::move(plan), calibration, options.smooth_quant_alpha);
+  return fit(model, std::move(plan), calibration);
+}
+
+}  // namespace tightrope
