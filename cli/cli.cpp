@@ -60,6 +60,8 @@ struct Arguments {
   InspectCommand inspect;
   ApplyCommand apply;
   std::int64_t subset_size = QuantizeOptions{}.subset_size;
+  std::string statistics;
+  std::string range_estimator;
   bool no_bias_correction = false;
   std::string drop_type = "absolute";
   std::string restore_mode = "activations_and_weights";
@@ -67,6 +69,29 @@ struct Arguments {
   std::optional<std::int64_t> max_validations;
   bool quiet = false;
 };
+
+// The names of RangeEstimatorParametersSet in the Python interface.
+struct Estimator {
+  std::string_view name;
+  const char* low;
+  const char* high;
+  const char* low_aggregator;
+  const char* high_aggregator;
+};
+constexpr Estimator kEstimators[] = {
+    {"minmax", "min", "max", "min", "max"},
+    {"mean_minmax", "min", "max", "mean", "mean"},
+    {"median_minmax", "min", "max", "median", "median"},
+    {"mean_no_outliers_minmax", "min", "max", "mean_no_outliers", "mean_no_outliers"},
+    {"mean_quantile", "quantile", "quantile", "mean", "mean"},
+    {"histogram", "raw", "raw", "histogram", "histogram"},
+};
+
+std::vector<std::string_view> estimator_names() {
+  std::vector<std::string_view> names;
+  for (const Estimator& estimator : kEstimators) names.push_back(estimator.name);
+  return names;
+}
 
 void add_placement_options(CLI::App& command, PlacementArguments& arguments) {
   const auto add_list = [&](const char* name, std::vector<std::string>& list, const char* help) {
@@ -116,6 +141,10 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   command->add_option("--plan", values.plan, "Write the plan as JSON, for 'tightrope apply'");
   command->add_option("--subset-size", arguments.subset_size, "Calibration items that are used")->capture_default_str();
   command->add_option("--batch", values.batch, "Entries of the arrays that make one item")->capture_default_str();
+  command->add_option("--statistics", arguments.statistics,
+                      "File to reuse what calibration observes from; written where it does not exist, or lacks some");
+  command->add_option("--range-estimator", arguments.range_estimator,
+                      fmt::format("How ranges of activations are found: {}", fmt::join(estimator_names(), ", ")));
   command->add_option("--labels", values.labels, "Array of the data that holds labels or targets");
   command->add_flag("--no-bias-correction", arguments.no_bias_correction, "Leave biases as they are");
 
@@ -175,6 +204,19 @@ std::string upper(std::string text) {
   return text;
 }
 
+// Both ends of a range, by the name of the pair.
+nlohmann::json range_estimator(const std::string& name) {
+  const auto* const found = std::ranges::find(kEstimators, name, &Estimator::name);
+  if (found == std::end(kEstimators)) {
+    throw InvalidArgument(
+        fmt::format("option 'range-estimator' is '{}'; {} is needed", name, fmt::join(estimator_names(), " or ")));
+  }
+  const auto end = [](const char* statistic, const char* aggregator) {
+    return nlohmann::json{{"statistics_type", statistic}, {"aggregator_type", aggregator}};
+  };
+  return {{"min", end(found->low, found->low_aggregator)}, {"max", end(found->high, found->high_aggregator)}};
+}
+
 QuantizeOptions quantize_options(const Arguments& arguments) {
   const PlacementArguments& typed = arguments.placement;
   nlohmann::json json = {
@@ -189,6 +231,10 @@ QuantizeOptions quantize_options(const Arguments& arguments) {
   const auto add = [](nlohmann::json& into, const char* name, const std::string& text) {
     if (!text.empty()) into[name] = text;
   };
+  if (!arguments.range_estimator.empty())
+    json["advanced_parameters"]["activations_range_estimator_params"] = range_estimator(arguments.range_estimator);
+  if (arguments.quantize.batch > 1) json["advanced_parameters"]["batchwise_statistics"] = true;
+  add(json, "statistics_path", arguments.statistics);
   add(json, "placement", typed.placement);
   add(json, "preset", typed.preset);
   add(json, "model_type", typed.model_type);

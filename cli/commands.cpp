@@ -104,6 +104,7 @@ void check_output_paths(const QuantizeCommand& command, std::vector<fs::path> in
   if (!command.validation.empty()) inputs.push_back(command.validation);
   if (!command.report.empty()) files.push_back(command.report);
   if (!command.plan.empty()) files.push_back(command.plan);
+  if (!command.options.statistics_path.empty()) files.emplace_back(command.options.statistics_path);
   check_outputs(files, inputs);
 }
 

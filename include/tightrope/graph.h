@@ -110,8 +110,9 @@ struct Node {
   std::vector<ValueId> inputs;       // kNone where an optional input is left out
   std::vector<ValueId> outputs;
   std::vector<WeightPort> weights;
-  int channel_axis = 1;         // of the output; negative counts from the end
-  bool sums_last_axis = false;  // of a matrix product: its data are summed over along their last axis
+  int channel_axis = 1;          // of the output; negative counts from the end
+  bool sums_last_axis = false;   // of a matrix product: its data are summed over along their last axis
+  std::uint64_t attributes = 0;  // a hash of what else distinguishes the operation: strides, limits ...
   std::string body;  // the branch of an If that holds the node: "<name of the If>/then"; empty: the model itself
 };
 

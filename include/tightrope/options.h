@@ -32,12 +32,24 @@ enum class PropagationRule {
 enum class DropType { kAbsolute, kRelative };
 enum class OverflowFix { kEnable, kFirstLayerOnly, kDisable };
 enum class RestoreMode { kActivationsAndWeights, kActivationsOnly };
-enum class Aggregator { kMin, kMax, kMean };
+// What is taken of each item: of its elements, or of their magnitudes. Raw: the elements themselves.
+enum class Statistic { kMin, kMax, kAbsMax, kQuantile, kAbsQuantile, kMean, kRaw };
 
-// How extremes of single items become the extremes of a tensor. Unset fields keep the default for the quantizer.
+// How the statistics of all items become one number. Histogram: the range with the least error of rounding; of raw
+// only.
+enum class Aggregator { kMin, kMax, kMean, kMedian, kMeanNoOutliers, kMedianNoOutliers, kHistogram };
+
+// How one end of a range is found. Unset fields keep the default for the quantizer.
+struct EndEstimator {
+  std::optional<Statistic> statistic;
+  std::optional<Aggregator> aggregator;
+  std::optional<double> clipping_value;  // elements are clipped to [-clipping_value, clipping_value] first
+  double outlier_probability = 1e-4;     // of quantiles (one minus it at the upper end), and of outliers at either end
+};
+
 struct RangeEstimator {
-  std::optional<Aggregator> min_aggregator;
-  std::optional<Aggregator> max_aggregator;
+  EndEstimator min;
+  EndEstimator max;
 };
 
 // What the configuration of every quantizer must have; unset fields leave the choice to the device.
@@ -78,6 +90,10 @@ struct QuantizeOptions {
   std::optional<OverflowFix> overflow_fix;  // default: first layer only with 8 bits throughout, else disabled
   bool bias_correction = true;
   RangeEstimator activation_range;
+  RangeEstimator weight_range;
+  bool batchwise_statistics = false;  // each entry along the first axis of an activation is an item of its own
+  bool inplace_statistics = true;     // computed inside of the graph where that is possible
+  std::string statistics_path;        // file to reuse statistics from, and to write them to; empty: none
 };
 
 struct AccuracyOptions {

@@ -18,10 +18,8 @@ from tightrope import (
     AggregatorType,
     Dataset,
     InvalidArgumentError,
-    ModelType,
     QuantizationError,
     QuantizationMode,
-    QuantizationPreset,
     RangeEstimatorParameters,
     StatisticsCollectorParameters,
     StatisticsType,
@@ -48,43 +46,10 @@ def ranges(kind: str, end: str, **options: Any) -> dict[str, Any]:
     return advanced(**{f"{kind}_range_estimator_params": estimator})
 
 
-def unsupported_range_options() -> list[tuple[str, dict[str, Any]]]:
-    cases = []
-    for end in ("min", "max"):
-        name = f"activations_range_estimator_params.{end}"
-        works = {"min": ("min",), "max": ("max", "abs_max")}[end]
-        for statistic in StatisticsType:
-            if statistic.value not in works:
-                cases.append((f"{name}.statistics_type", ranges("activations", end, statistics_type=statistic)))
-        for aggregator in AggregatorType:
-            if aggregator.value not in ("min", "max", "mean"):
-                cases.append((f"{name}.aggregator_type", ranges("activations", end, aggregator_type=aggregator)))
-        cases.append((f"{name}.clipping_value", ranges("activations", end, clipping_value=1.0)))
-        name = f"weights_range_estimator_params.{end}"
-        for statistic in StatisticsType:
-            if statistic.value != end:
-                cases.append((f"{name}.statistics_type", ranges("weights", end, statistics_type=statistic)))
-        for aggregator in AggregatorType:
-            if aggregator.value != end:
-                cases.append((f"{name}.aggregator_type", ranges("weights", end, aggregator_type=aggregator)))
-        cases.append((f"{name}.clipping_value", ranges("weights", end, clipping_value=1.0)))
-    return cases
-
-
-MEAN_OF_ITEMS = RangeEstimatorParameters(
-    min=StatisticsCollectorParameters(aggregator_type=AggregatorType.MEAN),
-    max=StatisticsCollectorParameters(aggregator_type=AggregatorType.MEAN),
-)
-
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     *[("mode", {"mode": mode}) for mode in QuantizationMode],
     ("fast_bias_correction", {"fast_bias_correction": False}),
-    ("inplace_statistics", advanced(inplace_statistics=False)),
     ("disable_channel_alignment", advanced(disable_channel_alignment=False)),
-    (
-        "batchwise_statistics",
-        advanced(batchwise_statistics=True, activations_range_estimator_params=MEAN_OF_ITEMS),
-    ),
     *[
         (f"{kind}_quantization_params.{field}", advanced(**{f"{kind}_quantization_params": value}))
         for kind in ("activations", "weights")
@@ -101,15 +66,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
     ("smooth_quant_alphas.convolution", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5))),
     ("backend_params", advanced(backend_params={"compress_weights": False})),
-    (
-        "statistics_type",
-        {"model_type": ModelType.TRANSFORMER, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
-    ),
-    (
-        "statistics_type",
-        {"preset": QuantizationPreset.MIXED, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
-    ),
-    *unsupported_range_options(),
 ]
 
 
@@ -342,8 +298,10 @@ def test_items_without_elements_say_nothing_and_are_refused_where_there_are_no_o
 
 
 def test_messages_name_the_argument_of_the_function_that_was_called(fragile: ov.Model, vectors: Dataset) -> None:
-    advanced_parameters = AdvancedQuantizationParameters(inplace_statistics=False)
-    with pytest.raises(UnsupportedError, match="'advanced_quantization_parameters.inplace_statistics'"):
+    estimator = RangeEstimatorParameters(min=StatisticsCollectorParameters(clipping_value=-1.0))
+    advanced_parameters = AdvancedQuantizationParameters(activations_range_estimator_params=estimator)
+    name = "'advanced_quantization_parameters.activations_range_estimator_params.min.clipping_value'"
+    with pytest.raises(InvalidArgumentError, match=name):
         tightrope.quantize_with_accuracy_control(
             fragile, vectors, vectors, lambda model, data: 1.0, advanced_quantization_parameters=advanced_parameters
         )

@@ -51,6 +51,7 @@ def quantize(**changes: Any) -> dict[str, Any]:
         "ignored_scope": None,
         "advanced_parameters": None,
         "placement": Placement.LEAN,
+        "statistics_path": None,
     }
     return quantize_options(**{**arguments, **changes})
 
@@ -85,6 +86,7 @@ def test_defaults_of_quantize_become_a_plain_dict() -> None:
         "ignored_scope": None,
         "advanced_parameters": None,
         "placement": "lean",
+        "statistics_path": None,
     }
 
 

@@ -39,6 +39,7 @@ def quantize_options(
     ignored_scope: IgnoredScope | None,
     advanced_parameters: AdvancedQuantizationParameters | None,
     placement: Placement | str,
+    statistics_path: str | PathLike[str] | None,
     advanced_argument: str = "advanced_parameters",
 ) -> dict[str, Any]:
     """The options of `quantize` as a plain dict.
@@ -57,6 +58,7 @@ def quantize_options(
         "ignored_scope": _encode("ignored_scope", ignored_scope, IgnoredScope | None),
         advanced_argument: _encode(advanced_argument, advanced_parameters, AdvancedQuantizationParameters | None),
         "placement": _encode("placement", placement, Placement),
+        "statistics_path": _encode("statistics_path", statistics_path, str | PathLike[str] | None),
     }
 
 

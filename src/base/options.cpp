@@ -156,6 +156,29 @@ Json parse(std::string_view json) {
   }
 }
 
+// `path`: the option's name, with a full stop.
+void check_end(const EndEstimator& end, const std::string& path) {
+  if (!(end.outlier_probability >= 0 && end.outlier_probability < 0.5)) {
+    throw InvalidArgument(fmt::format("option '{}quantile_outlier_prob' is {}; from 0 to below 0.5 is needed", path,
+                                      end.outlier_probability));
+  }
+  if (end.clipping_value && !(*end.clipping_value > 0)) {
+    throw InvalidArgument(
+        fmt::format("option '{}clipping_value' is {}; more than 0 is needed", path, *end.clipping_value));
+  }
+  if (end.aggregator == Aggregator::kHistogram && end.statistic.value_or(Statistic::kRaw) != Statistic::kRaw) {
+    throw InvalidArgument(fmt::format(
+        "option '{}aggregator_type' is 'histogram', which looks at the elements themselves; statistics_type "
+        "'raw' is needed",
+        path));
+  }
+}
+
+void check_estimator(const RangeEstimator& estimator, const std::string& name) {
+  check_end(estimator.min, name + ".min.");
+  check_end(estimator.max, name + ".max.");
+}
+
 IgnoredScope read_ignored_scope(const Fields& options) {
   const Fields fields = options.object("ignored_scope", {"names", "patterns", "types", "subgraphs", "validate"});
   IgnoredScope scope{.names = fields.texts("names"),
@@ -173,61 +196,34 @@ IgnoredScope read_ignored_scope(const Fields& options) {
   return scope;
 }
 
-Fields range_estimator_end(const Fields& estimator, const std::string& end) {
-  Fields fields =
+EndEstimator read_end(const Fields& estimator, const std::string& end) {
+  const Fields fields =
       estimator.object(end, {"statistics_type", "aggregator_type", "clipping_value", "quantile_outlier_prob"});
-  fields.choice<int>(
-      "statistics_type",
-      {{"max", 0}, {"min", 0}, {"abs_max", 0}, {"quantile", 0}, {"abs_quantile", 0}, {"mean", 0}, {"raw", 0}});
-  fields.choice<int>("aggregator_type", {{"mean", 0},
-                                         {"max", 0},
-                                         {"min", 0},
-                                         {"median", 0},
-                                         {"mean_no_outliers", 0},
-                                         {"median_no_outliers", 0},
-                                         {"histogram", 0}});
-  fields.number("quantile_outlier_prob");  // the statistics that work do not use it
-  if (fields.find("clipping_value") != nullptr) throw fields.unsupported("clipping_value", "leaving it out");
-  return fields;
+  EndEstimator found;
+  found.statistic = fields.choice<Statistic>("statistics_type", {{"min", Statistic::kMin},
+                                                                 {"max", Statistic::kMax},
+                                                                 {"abs_max", Statistic::kAbsMax},
+                                                                 {"quantile", Statistic::kQuantile},
+                                                                 {"abs_quantile", Statistic::kAbsQuantile},
+                                                                 {"mean", Statistic::kMean},
+                                                                 {"raw", Statistic::kRaw}});
+  found.aggregator =
+      fields.choice<Aggregator>("aggregator_type", {{"min", Aggregator::kMin},
+                                                    {"max", Aggregator::kMax},
+                                                    {"mean", Aggregator::kMean},
+                                                    {"median", Aggregator::kMedian},
+                                                    {"mean_no_outliers", Aggregator::kMeanNoOutliers},
+                                                    {"median_no_outliers", Aggregator::kMedianNoOutliers},
+                                                    {"histogram", Aggregator::kHistogram}});
+  found.clipping_value = fields.number("clipping_value");
+  found.outlier_probability = fields.number("quantile_outlier_prob").value_or(found.outlier_probability);
+  check_end(found, fields.name(""));
+  return found;
 }
 
-std::optional<Aggregator> read_aggregator(const Fields& end) {
-  const std::string name = end.text("aggregator_type").value_or("");
-  if (name.empty()) return std::nullopt;
-  if (name == "min") return Aggregator::kMin;
-  if (name == "max") return Aggregator::kMax;
-  if (name == "mean") return Aggregator::kMean;
-  throw end.unsupported("aggregator_type", "'min', 'max' or 'mean'");
-}
-
-RangeEstimator read_activation_range(const Fields& advanced, const QuantizeOptions& options) {
-  const Fields estimator = advanced.object("activations_range_estimator_params", {"min", "max"});
-  const Fields min = range_estimator_end(estimator, "min");
-  const Fields max = range_estimator_end(estimator, "max");
-  if (min.text("statistics_type").value_or("min") != "min") throw min.unsupported("statistics_type", "'min'");
-  const std::string statistic = max.text("statistics_type").value_or("max");
-  // A symmetric quantizer takes the largest magnitude for its maximum in any case, an asymmetric one never does.
-  if (statistic == "abs_max" && activation_mode(options) == Mode::kAsymmetric) {
-    throw max.unsupported("statistics_type", "'max', or symmetric activations,");
-  }
-  if (statistic != "max" && statistic != "abs_max") throw max.unsupported("statistics_type", "'max' or 'abs_max'");
-  const RangeEstimator range{read_aggregator(min), read_aggregator(max)};
-  const auto whole_batch = [](const std::optional<Aggregator>& end) { return end != Aggregator::kMean; };
-  if (advanced.boolean("batchwise_statistics").value_or(false) &&
-      !(whole_batch(range.min_aggregator) && whole_batch(range.max_aggregator))) {
-    throw advanced.unsupported("batchwise_statistics", "false, or the aggregators 'min' and 'max' for activations,");
-  }
-  return range;
-}
-
-void check_weight_range(const Fields& advanced) {
-  const Fields estimator = advanced.object("weights_range_estimator_params", {"min", "max"});
-  for (const std::string end : {"min", "max"}) {
-    const Fields fields = range_estimator_end(estimator, end);
-    for (const std::string key : {"statistics_type", "aggregator_type"}) {
-      if (fields.text(key).value_or(end) != end) throw fields.unsupported(key, "'" + end + "'");
-    }
-  }
+RangeEstimator read_range_estimator(const Fields& advanced, const std::string& key) {
+  const Fields estimator = advanced.object(key, {"min", "max"});
+  return {read_end(estimator, "min"), read_end(estimator, "max")};
 }
 
 void check_bias(const Fields& advanced) {
@@ -296,15 +292,16 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
                                                     {"disable", OverflowFix::kDisable}});
   options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
   options.quantize_outputs = advanced.boolean("quantize_outputs").value_or(false);
-  if (!advanced.boolean("inplace_statistics").value_or(true)) throw advanced.unsupported("inplace_statistics", "true");
   if (!advanced.boolean("disable_channel_alignment").value_or(true)) {
     throw advanced.unsupported("disable_channel_alignment", "true");
   }
   options.activations = read_constraints(advanced, "activations_quantization_params");
   options.weights = read_constraints(advanced, "weights_quantization_params");
   options.propagation_rule = read_propagation_rule(advanced).value_or(options.propagation_rule);
-  options.activation_range = read_activation_range(advanced, options);
-  check_weight_range(advanced);
+  options.activation_range = read_range_estimator(advanced, "activations_range_estimator_params");
+  options.weight_range = read_range_estimator(advanced, "weights_range_estimator_params");
+  options.batchwise_statistics = advanced.boolean("batchwise_statistics").value_or(false);
+  options.inplace_statistics = advanced.boolean("inplace_statistics").value_or(true);
   check_bias(advanced);
   options.smooth_quant_alpha = read_smooth_quant_alpha(advanced);
   if (const Json* backend = advanced.find("backend_params")) {
@@ -316,9 +313,10 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
 }  // namespace
 
 QuantizeOptions quantize_options_from_json(std::string_view json) {
-  const Fields fields(parse(json), "",
-                      {"mode", "preset", "target_device", "subset_size", "fast_bias_correction", "model_type",
-                       "ignored_scope", "advanced_parameters", "advanced_quantization_parameters", "placement"});
+  const Fields fields(
+      parse(json), "",
+      {"mode", "preset", "target_device", "subset_size", "fast_bias_correction", "model_type", "ignored_scope",
+       "advanced_parameters", "advanced_quantization_parameters", "placement", "statistics_path"});
   if (fields.choice<int>("mode", {{"fp8_e4m3", 0}, {"fp8_e5m2", 0}}))
     throw fields.unsupported("mode", "leaving it out");
   if (!fields.boolean("fast_bias_correction").value_or(true)) {
@@ -337,6 +335,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
   options.placement =
       fields.choice<Placement>("placement", {{"lean", Placement::kLean}, {"reference", Placement::kReference}})
           .value_or(options.placement);
+  options.statistics_path = fields.text("statistics_path").value_or("");
   options.subset_size = fields.integer("subset_size").value_or(options.subset_size);
   options.ignored_scope = read_ignored_scope(fields);
   read_advanced(fields, options);
@@ -388,6 +387,8 @@ void check(const QuantizeOptions& options) {
     throw InvalidArgument(fmt::format("the alpha of smooth-quant is {}; 0 to 1 is needed, or a negative value for none",
                                       options.smooth_quant_alpha));
   }
+  check_estimator(options.activation_range, "activations_range_estimator_params");
+  check_estimator(options.weight_range, "weights_range_estimator_params");
   if (options.activations.bits) checked_bits(*options.activations.bits, "activations_quantization_params.num_bits");
   if (options.weights.bits) checked_bits(*options.weights.bits, "weights_quantization_params.num_bits");
 }

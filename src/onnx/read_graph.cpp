@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/fingerprint.h"
 #include "onnx/facts.h"
 #include "onnx/messages.h"
 #include "onnx/names.h"
@@ -62,6 +63,9 @@ void describe_groups(const proto::NodeProto& source, const Facts& facts, Node& n
 Node describe(const Network& network, const proto::NodeProto& source, const Facts& facts) {
   const OpRow row = is_standard(source, network.model) ? find_row(source.op_type()) : OpRow{source.op_type()};
   Node node = node_of(row, source.name());
+  Fingerprint attributes;
+  for (const auto& attribute : source.attribute()) attributes.add(attribute.SerializeAsString());
+  node.attributes = attributes.value();
   node.weights = weights_of(network, source, row);
   node.sums_last_axis = node.kind == OpKind::kMatMul && int_attribute(source, "transA", 0) == 0;
   node.data_ports = data_ports_of(node, source.input_size());

@@ -325,14 +325,17 @@ std::unique_ptr<Session> make_session(const Network& network, const CompileOptio
   Ort::Env& environment = runtime();
   try {
     Ort::SessionOptions session_options;
-    session_options.SetIntraOpNumThreads(options.throughput ? 1 : 0);  // 0: one per core
+    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+    const std::size_t parallel = options.requests > 0 ? static_cast<std::size_t>(options.requests) : cores;
+    // 0: one per core
+    session_options.SetIntraOpNumThreads(options.throughput ? static_cast<int>(std::max(cores / parallel, 1UL)) : 0);
     session_options.SetDeterministicCompute(true);
     if (options.throughput) session_options.DisableCpuMemArena();  // it would keep the most that each sample needed
     use_device(session_options, options.device);
     const Parts parts = parts_of(network);
     session_options.AddExternalInitializers(parts.names, parts.constants);  // copied when the session is made
     Ort::Session session(environment, parts.bytes.data(), parts.bytes.size(), session_options);
-    const std::size_t workers = options.throughput ? std::max(1U, std::thread::hardware_concurrency()) : 1;
+    const std::size_t workers = options.throughput ? parallel : 1;
     return std::make_unique<OnnxSession>(std::move(session), workers, outputs);
   } catch (const Ort::Exception& error) {
     throw QuantizationError(fmt::format("[compile] device '{}': {}", options.device, error.what()));

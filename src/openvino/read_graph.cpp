@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/ranges.h>
+
 #include <openvino/op/ops.hpp>
 #include <unordered_map>
 
+#include "base/fingerprint.h"
 #include "openvino/bodies.h"
 #include "openvino/convert.h"
 #include "openvino/op_table.h"
@@ -61,9 +64,53 @@ bool is_embedding(const ov::Node& node) {
          !node.get_friendly_name().ends_with("nncf_codebook");
 }
 
+// Everything that an operation says of itself, but constants' elements.
+class AttributeReader : public ov::AttributeVisitor {
+ public:
+  using ov::AttributeVisitor::on_adapter;
+
+  std::uint64_t hash() const { return fingerprint_.value(); }
+
+  void on_adapter(const std::string& name, ov::ValueAccessor<void>&) override { fingerprint_.add(name); }
+  void on_adapter(const std::string& name, ov::ValueAccessor<std::string>& value) override { add(name, value.get()); }
+  void on_adapter(const std::string& name, ov::ValueAccessor<bool>& value) override { add_number(name, value.get()); }
+  void on_adapter(const std::string& name, ov::ValueAccessor<std::int64_t>& value) override {
+    add_number(name, value.get());
+  }
+  void on_adapter(const std::string& name, ov::ValueAccessor<double>& value) override { add_number(name, value.get()); }
+  void on_adapter(const std::string& name, ov::ValueAccessor<std::vector<std::int64_t>>& value) override {
+    add(name, fmt::format("{}", fmt::join(value.get(), ",")));
+  }
+  void on_adapter(const std::string& name, ov::ValueAccessor<std::vector<std::uint64_t>>& value) override {
+    add(name, fmt::format("{}", fmt::join(value.get(), ",")));
+  }
+  void on_adapter(const std::string& name, ov::ValueAccessor<std::vector<float>>& value) override {
+    add(name, fmt::format("{}", fmt::join(value.get(), ",")));
+  }
+
+ private:
+  template <typename T>
+  void add_number(const std::string& name, T value) {
+    add(name, fmt::format("{}", value));
+  }
+  void add(const std::string& name, const std::string& value) {
+    fingerprint_.add(name);
+    fingerprint_.add(value);
+  }
+
+  Fingerprint fingerprint_;
+};
+
+std::uint64_t attributes_of(const ov::Node& node) {
+  AttributeReader reader;
+  const_cast<ov::Node&>(node).visit_attributes(reader);  // which could also set them
+  return reader.hash();
+}
+
 Node describe(const ov::Node& source) {
   const OpRow row = find_row(source.get_type_name());
   Node node = node_of(row, source.get_friendly_name());
+  node.attributes = attributes_of(source);
   node.weights = weights_of(source, row);
   const auto* product = ov::as_type<const ov::op::v0::MatMul>(&source);
   node.sums_last_axis = product != nullptr && !product->get_transpose_a();

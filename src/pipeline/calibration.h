@@ -23,10 +23,15 @@ class Calibration {
   // Null for weights that nothing was asked for.
   const Observed* of(const Quantizer& quantizer) const;
 
+  // The extremes of each channel of data that is to be smoothed.
+  const Observed& extremes_of(const Quantizer& quantizer) const;
+
   std::int64_t items() const { return statistics_.items; }
   std::vector<Sample> take_samples() { return std::move(statistics_.samples); }
 
  private:
+  const Observed& answer(const StatisticRequest& request) const;
+
   const Model& model_;
   const QuantizeOptions& options_;
   std::vector<StatisticRequest> requests_;

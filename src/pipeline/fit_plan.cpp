@@ -10,6 +10,7 @@
 #include "correction/smoothing.h"
 #include "graph/site.h"
 #include "ranges/fit.h"
+#include "statistics/observer.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
@@ -88,7 +89,7 @@ Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibrat
     for (const std::size_t i : quantizers) {
       for (const std::string& product : plan.quantizers[i].operations) sharers.push_back(weights.at(product));
     }
-    const std::vector<float>& data = calibration.of(plan.quantizers[quantizers[0]])->magnitude;
+    const std::vector<float>& data = calibration.extremes_of(plan.quantizers[quantizers[0]]).magnitude;
     std::vector<float> rows(data.size(), 0);
     for (const std::size_t i : std::span(sharers).subspan(quantizers.size())) {
       const Quantizer& quantizer = plan.quantizers[i];
@@ -103,31 +104,41 @@ Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibrat
   return plan;
 }
 
-Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
+// Of a weight as it is quantized.
+Observed observed_weight(const Tensor& weight, const Quantizer& quantizer, const RangeEstimator& estimator) {
+  StatisticRequest request;
+  request.channel_axes = quantizer.channel_axes;
+  request.low = lower_end(estimator.min);
+  request.high = upper_end(estimator.max);
+  return observe(weight, request);
+}
+
+Range fit_weight_of(const Model& model, const Quantizer& quantizer, const QuantizeOptions& options) {
   return with_weight(model, quantizer, [&](const Tensor& elements) {
-    const Tensor weight = multiplied(elements, quantizer);
-    return fit_weight(weight, quantizer.channel_axes, quantizer.config, quantizer.half_range);
+    const Observed observed = observed_weight(multiplied(elements, quantizer), quantizer, options.weight_range);
+    return fit_weight(observed, quantizer.config, quantizer.half_range);
   });
 }
 
-Observed observed_by(const Model& model, const Quantizer& quantizer, const Calibration& calibration) {
+Observed observed_by(const Model& model, const Quantizer& quantizer, const Calibration& calibration,
+                     const QuantizeOptions& options) {
   if (quantizer.kind != SiteKind::kWeight) return *calibration.of(quantizer);
   return with_weight(model, quantizer,
-                     [&](const Tensor& weight) { return observed_in(weight, quantizer.channel_axes); });
+                     [&](const Tensor& weight) { return observed_weight(weight, quantizer, options.weight_range); });
 }
 
 // A scale may be shared by activations, and by the tables of embeddings, whose rows become activations.
-Plan fit(const Model& model, Plan plan, const Calibration& calibration) {
+Plan fit(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
   std::map<int, std::vector<Observed>> shared;
   for (const Quantizer& quantizer : plan.quantizers) {
     if (quantizer.shared_scale >= 0)
-      shared[quantizer.shared_scale].push_back(observed_by(model, quantizer, calibration));
+      shared[quantizer.shared_scale].push_back(observed_by(model, quantizer, calibration, options));
   }
   for (Quantizer& quantizer : plan.quantizers) {
     if (quantizer.shared_scale >= 0) {
       quantizer.range = fit_activation(united(shared[quantizer.shared_scale]), quantizer.config);
     } else if (quantizer.kind == SiteKind::kWeight) {
-      quantizer.range = fit_weight_of(model, quantizer);
+      quantizer.range = fit_weight_of(model, quantizer, options);
     } else {
       const Observed& observed = *calibration.of(quantizer);
       quantizer.range = fit_activation(quantizer.smoothing.empty() ? observed : divided(observed, quantizer.smoothing),
@@ -143,7 +154,7 @@ Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, con
   plan = leave_out_unseen(std::move(plan), model.graph(), calibration);
   plan = leave_out_unbounded(plan, calibration);
   plan = choose_smoothing(model, std::move(plan), calibration, options.smooth_quant_alpha);
-  return fit(model, std::move(plan), calibration);
+  return fit(model, std::move(plan), calibration, options);
 }
 
 }  // namespace tightrope

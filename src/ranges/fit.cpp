@@ -142,7 +142,10 @@ Observed observed_in(const Tensor& weight, std::span<const int> channel_axes) {
 
 Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config,
                  bool use_half_range) {
-  const Observed observed = observed_in(weight, channel_axes);
+  return fit_weight(observed_in(weight, channel_axes), config, use_half_range);
+}
+
+Range fit_weight(const Observed& observed, const QuantizerConfig& config, bool use_half_range) {
   if (config.mode == Mode::kAsymmetric && !use_half_range)
     return fit_asymmetric_weight(observed.low, observed.high, config);
   if (use_half_range) return half_range(observed.low, observed.magnitude, config, kWeightFloor, kNarrowestWeight);

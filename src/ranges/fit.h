@@ -4,7 +4,7 @@
 
 #include <span>
 
-#include "statistics/collect.h"
+#include "statistics/request.h"
 #include "tightrope/plan.h"
 
 namespace tightrope {
@@ -36,7 +36,10 @@ Range fit_activation(const Observed& observed, const QuantizerConfig& config);
 // The extremes of a weight's elements. Throws InvalidArgument for elements that are not finite.
 Observed observed_in(const Tensor& weight, std::span<const int> channel_axes);
 
-// Of a weight, from its elements. Throws InvalidArgument for elements that are not finite.
+// Of a weight.
+Range fit_weight(const Observed& observed, const QuantizerConfig& config, bool half_range);
+
+// Of a weight, from the extremes of its elements. Throws InvalidArgument for elements that are not finite.
 Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const QuantizerConfig& config,
                  bool half_range);
 

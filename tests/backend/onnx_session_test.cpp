@@ -242,6 +242,25 @@ TEST_F(OnnxSession, HandsResultsOverInTheOrderOfTheSamples) {
   }
 }
 
+TEST_F(OnnxSession, RunsAsManyAtATimeAsAskedFor) {
+  const auto samples = uneven_samples(20);
+  const auto data = dataset_of(samples);
+  for (const std::int64_t requests : {1, 3}) {
+    CompileOptions options = kThroughput;
+    options.requests = requests;
+    std::int64_t read = 0;
+    std::int64_t delivered = 0;
+    const SampleReader next = [&, reader = data->read()] {
+      EXPECT_LT(read++ - delivered, 2 * requests);
+      return reader();
+    };
+    session_of(layers(), options)->run_all(next, "test", [&](std::size_t index, const std::vector<Tensor>&) {
+      EXPECT_EQ(static_cast<std::int64_t>(index), delivered++);
+    });
+    EXPECT_EQ(delivered, 20);
+  }
+}
+
 TEST_F(OnnxSession, HoldsFewItemsAtATime) {
   const auto session = session_of(layers(), kThroughput);
   const auto limit = 2 * std::max(1U, std::thread::hardware_concurrency());

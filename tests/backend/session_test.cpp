@@ -138,6 +138,25 @@ TEST(Session, HandsResultsOverInTheOrderOfTheSamples) {
   }
 }
 
+TEST(Session, RunsAsManyAtATimeAsAskedFor) {
+  const auto model = from_openvino(small_network());
+  const auto samples = wave_samples({1, 3, 6, 6}, 20);
+  const auto data = dataset_of(samples);
+  for (const std::int64_t requests : {1, 3}) {
+    const auto session = model->compile({"CPU", "f32", true, requests});
+    std::int64_t read = 0;
+    std::int64_t delivered = 0;
+    const SampleReader next = [&, reader = data->read()] {
+      EXPECT_LT(read++ - delivered, 2 * requests);
+      return reader();
+    };
+    session->run_all(next, "test", [&](std::size_t index, const std::vector<Tensor>&) {
+      EXPECT_EQ(static_cast<std::int64_t>(index), delivered++);
+    });
+    EXPECT_EQ(delivered, 20);
+  }
+}
+
 TEST(Session, RunsNothingForNoSamples) {
   const auto session = two_inputs()->compile();
   session->run_all([]() -> std::optional<Sample> { return std::nullopt; }, "test",

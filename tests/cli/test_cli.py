@@ -161,6 +161,32 @@ def test_batches_are_taken_from_the_arrays(work, out, batch):
     assert json.loads(result.stdout)["report"]["original_metric"] == 1
 
 
+def test_statistics_are_kept_in_a_file_and_reused(work, out, tmp_path):
+    file = tmp_path / "statistics.json"
+    first = quantize(work, out / "first.xml", "--statistics", file)
+    assert first.returncode == DONE, first.stderr
+    kept = file.read_bytes()
+    second = quantize(work, out / "second.xml", "--statistics", file)
+    assert second.returncode == DONE, second.stderr
+    assert "statistics were taken from" in second.stderr
+    assert file.read_bytes() == kept
+    assert (out / "first.bin").read_bytes() == (out / "second.bin").read_bytes()
+    stale = quantize(work, out / "third.xml", "--statistics", file, "--batch", "2")
+    check_refused(stale, BAD_ARGUMENTS, "on other data")
+    assert file.read_bytes() == kept
+
+
+def test_range_estimators_are_chosen_by_name(work, out):
+    weights = set()
+    for name in ("minmax", "mean_quantile", "histogram"):
+        result = quantize(work, out / f"{name}.xml", "--range-estimator", name)
+        assert result.returncode == DONE, result.stderr
+        weights.add((out / f"{name}.bin").read_bytes())
+    assert len(weights) == 3
+    unknown = quantize(work, out / "best.xml", "--range-estimator", "best")
+    check_refused(unknown, BAD_ARGUMENTS, "'best'", "mean_quantile")
+
+
 def test_an_unmet_limit_saves_the_best_model_with_its_own_exit_code(work, out):
     arguments = ["--validation", work / "data.npz", "--metric", "cosine", "--max-drop", "0", "--max-validations", "0"]
     result = quantize(work, out / "int8.xml", *arguments, "--report", out / "report.json")

@@ -224,6 +224,7 @@ std::unique_ptr<Model> FakeModel::apply(const Plan& plan) const {
 std::unique_ptr<Session> FakeModel::compile(const CompileOptions& options, std::span<const Probe> probes) const {
   ++usage_->compiled;
   usage_->options = options;
+  usage_->probes = probes.size();
   return std::make_unique<FakeSession>(net_, plan_, usage_, probes);
 }
 

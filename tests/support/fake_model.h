@@ -31,6 +31,7 @@ struct Net {
 struct Usage {
   int compiled = 0;
   int run = 0;
+  std::size_t probes = 0;  // of the last compile()
   CompileOptions options;  // of the last compile()
 };
 

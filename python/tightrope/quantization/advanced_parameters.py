@@ -121,7 +121,7 @@ class AdvancedQuantizationParameters:
     overflow_fix: which weights use half of the range. None: FIRST_LAYER if weights and activations have 8 integer
         bits, else DISABLE.
     quantize_outputs: True to quantize the values that the model returns, too.
-    inplace_statistics: True to compute statistics inside the graph where that is possible.
+    inplace_statistics: True to compute statistics inside the graph where that is possible; the numbers are the same.
     disable_channel_alignment: False to align the channels of consecutive convolutions first.
     disable_bias_correction: True to leave biases as they are.
     batchwise_statistics: True to take each entry of a batch as a sample of its own. None: only if the calibration

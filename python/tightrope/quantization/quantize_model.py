@@ -4,6 +4,7 @@
 import json
 import numbers
 from collections.abc import Callable, Iterable, Iterator
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import openvino
@@ -45,6 +46,7 @@ def quantize(
     ignored_scope: IgnoredScope | None = None,
     advanced_parameters: AdvancedQuantizationParameters | None = None,
     placement: str = Placement.LEAN,
+    statistics_path: str | PathLike[str] | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits with ranges observed on calibration data; returns a new model.
 
@@ -64,6 +66,9 @@ def quantize(
         loaded, `backend_params={"external_data_dir": folder}` says where they are.
     placement: LEAN puts quantizers only where an operation runs faster in 8 bits thanks to them, REFERENCE where NNCF
         puts them.
+    statistics_path: file for what calibration observes. It is written where it does not exist; otherwise what it holds
+        is reused, and what it lacks is added. The data are read then, too, since a file of other data, another model or
+        another `subset_size` is refused with InvalidArgumentError.
 
     Raises InvalidArgumentError for arguments or data that can't be used, UnsupportedError for options that don't work
     yet, QuantizationError if nothing in the model can be quantized.
@@ -78,8 +83,10 @@ def quantize(
         ignored_scope=ignored_scope,
         advanced_parameters=advanced_parameters,
         placement=placement,
+        statistics_path=statistics_path,
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
+    _tell_samples_apart(options, "advanced_parameters", calibration_dataset)
     base = _make_base(model, "quantize", options, "advanced_parameters")
     _core.check_options(json.dumps(options), None, base.framework)
     with ProgressBars():
@@ -108,13 +115,14 @@ def quantize_with_accuracy_control(
     validation_device: str = "CPU",
     validation_precision: str = "f32",
     placement: str = Placement.LEAN,
+    statistics_path: str | PathLike[str] | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
     The metric of the returned model was measured on all of the validation data; `tightrope.report(model)` tells it.
 
     model, calibration_dataset, preset, target_device, subset_size, fast_bias_correction, model_type, ignored_scope,
-        placement: as for `quantize`.
+        placement, statistics_path: as for `quantize`.
     validation_dataset: what the metric is computed on; its items reach `validation_fn` as they are. It is read several
         times, so it must start over at each iteration.
     validation_fn: gets an `openvino.CompiledModel`, or an `onnx.ModelProto` for ONNX models, and an iterable over all
@@ -143,6 +151,7 @@ def quantize_with_accuracy_control(
         ignored_scope=ignored_scope,
         advanced_parameters=advanced_quantization_parameters,
         placement=placement,
+        statistics_path=statistics_path,
         advanced_argument="advanced_quantization_parameters",
     )
     accuracy = accuracy_options(
@@ -154,6 +163,7 @@ def quantize_with_accuracy_control(
         validation_precision=validation_precision,
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
+    _tell_samples_apart(options, "advanced_quantization_parameters", calibration_dataset)
     base = _make_base(model, "quantize_with_accuracy_control", options, "advanced_quantization_parameters")
     if not callable(validation_fn):
         raise InvalidArgumentError(f"[options] validation_fn: found {type(validation_fn).__name__}; needs a function.")
@@ -194,6 +204,15 @@ def _check_dataset(dataset: Any, argument: str) -> None:
         raise InvalidArgumentError(
             f"[dataset] {argument}: found an object of type {type(dataset).__name__}; needs a tightrope.Dataset."
         )
+
+
+def _tell_samples_apart(options: dict[str, Any], advanced_argument: str, dataset: Dataset[Any, Any]) -> None:
+    """Statistics of single samples, unless the user says otherwise, where the data come in batches."""
+    batch_size = dataset.get_batch_size()
+    if isinstance(batch_size, numbers.Integral) and batch_size > 1:
+        advanced = options[advanced_argument] = options[advanced_argument] or {}
+        if advanced.get("batchwise_statistics") is None:
+            advanced["batchwise_statistics"] = True
 
 
 def _make_base(model: Any, function: str, options: dict[str, Any], advanced_argument: str) -> Base:

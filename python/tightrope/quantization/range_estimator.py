@@ -14,7 +14,7 @@ class StatisticsType(Enum):
     MAX, MIN, MEAN: of the values.
     ABS_MAX: the largest magnitude.
     QUANTILE, ABS_QUANTILE: a quantile of the values, or of their magnitudes.
-    RAW: the values themselves; only together with `AggregatorType.HISTOGRAM`.
+    RAW: the values themselves, each of which counts as a sample for the aggregator.
     """
 
     MAX = "max"
@@ -31,7 +31,7 @@ class AggregatorType(Enum):
 
     MEAN, MAX, MIN, MEDIAN: the usual meaning.
     MEAN_NO_OUTLIERS, MEDIAN_NO_OUTLIERS: the same after the extreme samples at both ends are left out.
-    HISTOGRAM: the range with the least quantization error on a histogram of all values; sets both ends.
+    HISTOGRAM: the range with the least quantization error on a histogram of all values; only of `StatisticsType.RAW`.
     """
 
     MEAN = "mean"
@@ -49,7 +49,7 @@ class StatisticsCollectorParameters:
 
     statistics_type: the statistic of each sample.
     aggregator_type: how samples are combined.
-    clipping_value: accepted for compatibility; has no effect.
+    clipping_value: values are clipped to [-clipping_value, clipping_value] before the statistic is taken.
     quantile_outlier_prob: probability in [0, 0.5) used by the quantile statistics and by the aggregators without
         outliers. The upper end uses one minus it.
     """
@@ -89,7 +89,7 @@ class RangeEstimatorParametersSet:
     MEDIAN_MINMAX: the median of the samples' extremes.
     MEAN_NO_OUTLIERS_MINMAX: the mean of the samples' extremes, the most unusual samples left out.
     MEAN_QUANTILE: the mean of the samples' low and high quantiles.
-    HISTOGRAM: the range with the least quantization error; per tensor only.
+    HISTOGRAM: the range with the least quantization error, of the tensor or of each channel.
     """
 
     MINMAX = _estimator(StatisticsType.MIN, StatisticsType.MAX, AggregatorType.MIN, AggregatorType.MAX)

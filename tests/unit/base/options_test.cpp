@@ -48,7 +48,10 @@ TEST(QuantizeOptions, AnEmptyObjectGivesTheDefaults) {
   EXPECT_FALSE(options.overflow_fix);
   EXPECT_TRUE(options.bias_correction);
   EXPECT_TRUE(options.ignored_scope.validate);
-  EXPECT_FALSE(options.activation_range.min_aggregator);
+  EXPECT_FALSE(options.activation_range.min.aggregator);
+  EXPECT_FALSE(options.weight_range.max.statistic);
+  EXPECT_TRUE(options.inplace_statistics);
+  EXPECT_FALSE(options.batchwise_statistics);
 }
 
 TEST(QuantizeOptions, NullMeansTheDefault) {
@@ -80,11 +83,12 @@ TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
     "ignored_scope": {"names": ["a", "b"], "patterns": ["c.*"], "types": ["Multiply"], "validate": false,
                       "subgraphs": [{"inputs": ["i"], "outputs": ["o", "p"]}]},
     "advanced_parameters": {"overflow_fix": "disable", "disable_bias_correction": true, "batchwise_statistics": true,
-      "quantizer_propagation_rule": 3, "smooth_quant_alpha": -1,
-      "activations_range_estimator_params": {"min": {"statistics_type": "min", "aggregator_type": "min"},
-                                             "max": {"statistics_type": "max", "aggregator_type": "max"}},
+      "inplace_statistics": false, "quantizer_propagation_rule": 3, "smooth_quant_alpha": -1,
+      "activations_range_estimator_params": {
+        "min": {"statistics_type": "quantile", "aggregator_type": "median_no_outliers", "quantile_outlier_prob": 0.01},
+        "max": {"statistics_type": "abs_max", "aggregator_type": "max", "clipping_value": 6}},
       "weights_range_estimator_params": {"min": {"statistics_type": "min", "aggregator_type": "min"},
-                                         "max": {"statistics_type": "max", "aggregator_type": "max"}}}})");
+                                         "max": {"statistics_type": "raw", "aggregator_type": "histogram"}}}})");
   EXPECT_EQ(options.preset, Preset::kMixed);
   EXPECT_EQ(options.target_device, TargetDevice::kNpu);
   EXPECT_EQ(options.subset_size, 17);
@@ -96,8 +100,17 @@ TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
   EXPECT_FALSE(options.ignored_scope.validate);
   EXPECT_EQ(options.overflow_fix, OverflowFix::kDisable);
   EXPECT_FALSE(options.bias_correction);
-  EXPECT_EQ(options.activation_range.min_aggregator, Aggregator::kMin);
-  EXPECT_EQ(options.activation_range.max_aggregator, Aggregator::kMax);
+  EXPECT_TRUE(options.batchwise_statistics);
+  EXPECT_FALSE(options.inplace_statistics);
+  EXPECT_EQ(options.activation_range.min.statistic, Statistic::kQuantile);
+  EXPECT_EQ(options.activation_range.min.aggregator, Aggregator::kMedianNoOutliers);
+  EXPECT_EQ(options.activation_range.min.outlier_probability, 0.01);
+  EXPECT_FALSE(options.activation_range.min.clipping_value);
+  EXPECT_EQ(options.activation_range.max.statistic, Statistic::kAbsMax);
+  EXPECT_EQ(options.activation_range.max.clipping_value, 6);
+  EXPECT_EQ(options.activation_range.max.outlier_probability, 1e-4);
+  EXPECT_EQ(options.weight_range.min.aggregator, Aggregator::kMin);
+  EXPECT_EQ(options.weight_range.max.aggregator, Aggregator::kHistogram);
 }
 
 TEST(QuantizeOptions, WhatDecidesOnPlacementIsRead) {
@@ -195,7 +208,6 @@ TEST(QuantizeOptions, ASubsetSizeBelowOneIsRefused) {
 TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
   EXPECT_THAT(unsupported(R"({"mode": "fp8_e4m3"})"), AllOf(HasSubstr("'mode' = 'fp8_e4m3'"), HasSubstr("works")));
   EXPECT_THAT(unsupported(R"({"fast_bias_correction": false})"), HasSubstr("'fast_bias_correction' = 'false'"));
-  EXPECT_THAT(unsupported(advanced(R"("inplace_statistics": false)")), HasSubstr("inplace_statistics"));
   EXPECT_THAT(unsupported(advanced(R"("disable_channel_alignment": false)")), HasSubstr("disable_channel_alignment"));
   EXPECT_THAT(unsupported(advanced(R"("activations_quantization_params": {"destination_type": "f8e4m3"})")),
               HasSubstr("activations_quantization_params.destination_type' = 'f8e4m3'"));
@@ -220,48 +232,19 @@ TEST(QuantizeOptions, SmoothQuantHasTheAlphaOfMatrixProductsOrTheDeprecatedOne) 
   EXPECT_THROW(check(quantize_options_from_json(advanced(R"("smooth_quant_alpha": 1.5)"))), InvalidArgument);
 }
 
-TEST(QuantizeOptions, RangeEstimatorsBeyondMinimumAndMaximumAreUnsupported) {
+TEST(QuantizeOptions, ARangeEstimatorThatMakesNoSenseIsRefused) {
   const auto estimator = [](const std::string& which, const std::string& end, const std::string& fields) {
     return advanced("\"" + which + "_range_estimator_params\": {\"" + end + "\": {" + fields + "}}");
   };
-  EXPECT_THAT(unsupported(estimator("activations", "min", R"("aggregator_type": "median")")),
-              AllOf(HasSubstr("activations_range_estimator_params.min.aggregator_type"), HasSubstr("'median'")));
-  EXPECT_THAT(unsupported(estimator("activations", "max", R"("statistics_type": "quantile")")),
-              HasSubstr("'quantile'"));
-  EXPECT_THAT(unsupported(estimator("activations", "min", R"("statistics_type": "max")")), HasSubstr("'min' works"));
-  EXPECT_THAT(unsupported(estimator("activations", "max", R"("clipping_value": 6)")), HasSubstr("clipping_value"));
-  EXPECT_THAT(unsupported(estimator("weights", "max", R"("aggregator_type": "mean")")),
-              HasSubstr("weights_range_estimator_params.max.aggregator_type"));
   EXPECT_THAT(invalid(estimator("activations", "max", R"("aggregator_type": "mode")")), HasSubstr("'mode'"));
-}
-
-TEST(QuantizeOptions, TheLargestMagnitudeIsAMaximumForSymmetricQuantizersOnly) {
-  const std::string range =
-      R"("advanced_parameters": {"activations_range_estimator_params": {"max": {"statistics_type": "abs_max"}}})";
-  EXPECT_NO_THROW(quantize_options_from_json("{" + range + "}"));
-  EXPECT_THAT(unsupported(R"({"preset": "mixed", )" + range + "}"), HasSubstr("'abs_max'"));
-  EXPECT_THAT(unsupported(R"({"model_type": "transformer", )" + range + "}"), HasSubstr("'abs_max'"));
-  EXPECT_NO_THROW(
-      quantize_options_from_json(R"({"model_type": "transformer", "preset": "performance", )" + range + "}"));
-}
-
-TEST(QuantizeOptions, TheModeOfActivationsDecidesAgainstThePresetWhetherTheyAreSymmetric) {
-  const auto with_mode = [](const std::string& preset, const std::string& mode) {
-    return fmt::format(R"({{"preset": "{}", "advanced_parameters": {{
-        "activations_quantization_params": {{"mode": "{}"}},
-        "activations_range_estimator_params": {{"max": {{"statistics_type": "abs_max"}}}}}}}})",
-                       preset, mode);
-  };
-  EXPECT_NO_THROW(quantize_options_from_json(with_mode("mixed", "symmetric")));
-  EXPECT_THAT(unsupported(with_mode("performance", "asymmetric")), HasSubstr("symmetric activations, works"));
-}
-
-TEST(QuantizeOptions, StatisticsOverBatchesNeedMinimumAndMaximumAsAggregators) {
-  EXPECT_NO_THROW(quantize_options_from_json(advanced(R"("batchwise_statistics": true)")));
-  EXPECT_THAT(unsupported(advanced(R"("batchwise_statistics": true, "activations_range_estimator_params":
-                {"min": {"aggregator_type": "min"}, "max": {"aggregator_type": "mean"}})")),
-              HasSubstr("batchwise_statistics"));
-  EXPECT_NO_THROW(quantize_options_from_json(advanced(R"("batchwise_statistics": false)")));
+  EXPECT_THAT(invalid(estimator("activations", "min", R"("quantile_outlier_prob": 0.5)")),
+              AllOf(HasSubstr("activations_range_estimator_params.min.quantile_outlier_prob' is 0.5"),
+                    HasSubstr("from 0 to below 0.5")));
+  EXPECT_THAT(invalid(estimator("activations", "min", R"("quantile_outlier_prob": "nan")")), HasSubstr("nan"));
+  EXPECT_THAT(invalid(estimator("weights", "max", R"("clipping_value": 0)")),
+              HasSubstr("weights_range_estimator_params.max.clipping_value' is 0; more than 0"));
+  EXPECT_THAT(invalid(estimator("weights", "max", R"("aggregator_type": "histogram", "statistics_type": "max")")),
+              AllOf(HasSubstr("weights_range_estimator_params.max.aggregator_type"), HasSubstr("'raw' is needed")));
 }
 
 TEST(AccuracyOptions, AnEmptyObjectGivesTheDefaults) {

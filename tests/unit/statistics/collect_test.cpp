@@ -6,6 +6,7 @@
 
 #include <limits>
 
+#include "statistics/thinning.h"
 #include "support/builders.h"
 #include "support/fake_model.h"
 #include "tightrope/error.h"
@@ -56,7 +57,7 @@ class Collect : public testing::Test {
 
   StatisticRequest extremes(ValueId value, std::vector<int> axes = {}, Aggregator low = Aggregator::kMin,
                             Aggregator high = Aggregator::kMax) const {
-    return {value, std::move(axes), false, low, high};
+    return {value, std::move(axes), false, {Statistic::kMin, low}, {Statistic::kMax, high}};
   }
 
   Observed one(const StatisticRequest& request) const {
@@ -121,9 +122,125 @@ TEST_F(Collect, AnswersEachRequestInItsPlace) {
 TEST_F(Collect, NamesTheNodeAndTheItemOfANan) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const auto data = dataset_of({sample_of({1, 2}, {1, 2}), sample_of({nan, 2}, {1, 2})});
-  EXPECT_THAT(
-      [&] { collect(*model, *data, std::vector{extremes(x, {1})}, 300, 0); },
-      ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("node 'x' (Parameter)"), HasSubstr("item 1"), HasSubstr("NaN"))));
+  StatisticRequest outside = extremes(x, {1});
+  outside.in_graph = false;
+  for (const StatisticRequest& request : {extremes(x, {1}), outside}) {
+    EXPECT_THAT([&] { collect(*model, *data, std::vector{request}, 300, 0); },
+                ThrowsMessage<InvalidArgument>(
+                    AllOf(HasSubstr("node 'x' (Parameter)"), HasSubstr("item 1"), HasSubstr("NaN"))));
+  }
+}
+
+TEST_F(Collect, FindsTheSameOutsideOfTheGraph) {
+  for (const bool per_sample : {false, true}) {
+    for (const std::vector<int>& axes : {std::vector<int>{}, std::vector<int>{1}}) {
+      StatisticRequest request = extremes(x, axes, Aggregator::kMean, Aggregator::kMedian);
+      request.per_sample = per_sample;
+      const Observed inside = one(request);
+      request.in_graph = false;
+      const Observed outside = one(request);
+      EXPECT_EQ(inside.low, outside.low);
+      EXPECT_EQ(inside.high, outside.high);
+      EXPECT_EQ(inside.magnitude, outside.magnitude);
+    }
+  }
+  StatisticRequest mean{x, {1}, true};
+  const Observed inside = one(mean);
+  mean.in_graph = false;
+  EXPECT_EQ(one(mean).mean, inside.mean);
+}
+
+TEST_F(Collect, CountsEachSampleOfABatchAsAnItemWhereAskedFor) {
+  StatisticRequest request = extremes(x, {}, Aggregator::kMean, Aggregator::kMean);
+  request.per_sample = true;
+  const Observed found = one(request);
+  EXPECT_THAT(found.low, ElementsAre((-4 + 2 - 1 + 0) / 4.0F));
+  EXPECT_THAT(found.high, ElementsAre((1 + 3 + 5 + 2) / 4.0F));
+  EXPECT_THAT(found.magnitude, ElementsAre((4 + 3 + 5 + 2) / 4.0F));
+  request.channel_axes = {1};
+  EXPECT_THAT(one(request).high, ElementsAre((1 + 3 - 1 + 2) / 4.0F, (-4 + 2 + 5 + 0) / 4.0F));
+}
+
+TEST_F(Collect, TakesQuantilesOfEachItem) {
+  StatisticRequest request = extremes(x, {}, Aggregator::kMean, Aggregator::kMax);
+  request.low = {Statistic::kQuantile, Aggregator::kMean, 0.25};
+  request.high = {Statistic::kQuantile, Aggregator::kMax, 0.25};
+  const Observed found = one(request);  // of {-4, 1}, {-1, 2, 3, 5}, {0, 2}
+  EXPECT_THAT(found.low, ElementsAre((-2.75F + 1.25F + 0.5F) / 3));
+  EXPECT_THAT(found.high, ElementsAre(3.5F));
+  EXPECT_THAT(found.magnitude, ElementsAre(3.5F));
+}
+
+TEST_F(Collect, AMagnitudeIsThatOfBothEndsWhereTheyAreNoExtremes) {
+  StatisticRequest request = extremes(x);
+  request.low = {Statistic::kQuantile, Aggregator::kMin, 0};
+  request.high = {Statistic::kQuantile, Aggregator::kMin, 0};
+  const Observed found = one(request);
+  EXPECT_THAT(found.low, ElementsAre(-4));
+  EXPECT_THAT(found.high, ElementsAre(1));
+  EXPECT_THAT(found.magnitude, ElementsAre(4)) << "a symmetric range must not cut off the lower end";
+}
+
+TEST_F(Collect, LooksAtMagnitudesWhereAskedFor) {
+  StatisticRequest request = extremes(x);
+  request.high = {Statistic::kAbsMax, Aggregator::kMin};
+  EXPECT_THAT(one(request).high, ElementsAre(2));
+  request.high = {Statistic::kAbsQuantile, Aggregator::kMax, 0.25};  // of {1, 4}, {1, 2, 3, 5}, {0, 2}
+  EXPECT_THAT(one(request).high, ElementsAre(3.5F));
+  EXPECT_THAT(one(request).magnitude, ElementsAre(3.5F));
+}
+
+TEST_F(Collect, TakesMeansAsEnds) {
+  StatisticRequest request = extremes(x);
+  request.low = {Statistic::kMean, Aggregator::kMin};
+  request.high = {Statistic::kMean, Aggregator::kMax};
+  EXPECT_THAT(one(request).low, ElementsAre(-1.5F));
+  EXPECT_THAT(one(request).high, ElementsAre(2.25F));
+}
+
+TEST_F(Collect, ClipsElementsBeforeItReducesThem) {
+  StatisticRequest request = extremes(x);
+  request.low.clip = request.high.clip = 2;
+  EXPECT_THAT(one(request).low, ElementsAre(-2));
+  EXPECT_THAT(one(request).high, ElementsAre(2));
+  EXPECT_THAT(one(request).magnitude, ElementsAre(2));
+  request.low = {Statistic::kMean, Aggregator::kMin, 0, 2};
+  EXPECT_THAT(one(request).low, ElementsAre(-0.5F)) << "of {-2, 1}";
+}
+
+TEST_F(Collect, AggregatesTheElementsThemselves) {
+  StatisticRequest request = extremes(x);  // -4 -1 0 1 2 2 3 5
+  request.low = {Statistic::kRaw, Aggregator::kMedian};
+  request.high = {Statistic::kRaw, Aggregator::kMean};
+  EXPECT_THAT(one(request).low, ElementsAre(1.5F));
+  EXPECT_THAT(one(request).high, ElementsAre(1.0F));
+  request.channel_axes = {1};  // 1 3 -1 2 and -4 2 5 0
+  EXPECT_THAT(one(request).low, ElementsAre(1.5F, 1.0F));
+  EXPECT_THAT(one(request).high, ElementsAre(1.25F, 0.75F));
+}
+
+TEST_F(Collect, LeavesOutUnusualItems) {
+  std::vector<Sample> samples;
+  for (int i = 0; i <= 100; ++i) samples.push_back(sample_of({0, i == 100 ? 1e6F : static_cast<float>(i)}, {1, 2}));
+  const auto data = dataset_of(std::move(samples));
+  StatisticRequest request = extremes(x);
+  request.low = {Statistic::kMax, Aggregator::kMedianNoOutliers, 0.05};
+  request.high = {Statistic::kMax, Aggregator::kMeanNoOutliers, 0.05};
+  const Observed found = collect(*model, *data, std::vector{request}, 300, 0).observed[0];
+  EXPECT_THAT(found.low, ElementsAre(50)) << "5 to 95 are left";
+  EXPECT_THAT(found.high, ElementsAre(50));
+}
+
+TEST_F(Collect, AsksForAReductionOnce) {
+  StatisticRequest other = extremes(x);
+  other.low.clip = 1;
+  collect(*model, *three, std::vector{extremes(x), other, extremes(relu)}, 300, 0);
+  EXPECT_EQ(model->usage().probes, 4U);
+}
+
+TEST_F(Collect, HandsOnHowManyRequestsRunAtATime) {
+  collect(*model, *three, std::vector{extremes(x)}, 300, 0, 3);
+  EXPECT_EQ(model->usage().options.requests, 3);
 }
 
 TEST_F(Collect, KeepsInfinities) {
@@ -236,6 +353,19 @@ TEST_F(Collect, KeepsSamplesSpreadEvenlyInTheirOrder) {
       EXPECT_GT(kept[i], kept[i - 1]) << items;
       EXPECT_LE(kept[i] - kept[i - 1], std::max<std::size_t>(items / 4, 2)) << items;
     }
+  }
+}
+
+TEST(Thinning, KeepsNoMoreThanItsBytesAndAtLeastOneSample) {
+  for (const auto& [mebibytes, most] : std::vector<std::pair<std::int64_t, std::size_t>>{{100, 2}, {300, 1}}) {
+    Thinning thinning(8);
+    for (int i = 0; i < 40; ++i) {
+      Sample sample;  // whose elements nobody looks at
+      sample.inputs.push_back({"", Tensor(ElementType::kI8, {mebibytes << 20}, std::make_shared<std::byte>())});
+      thinning.offer(sample);
+    }
+    EXPECT_LE(thinning.take().size(), most);
+    EXPECT_GE(thinning.take().size(), 1U);
   }
 }
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps items spread evenly over a sequence whose length is not known, in bounded memory.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "tightrope/dataset.h"
+
+namespace tightrope {
+
+// Whenever twice as many as wanted are held, or more than kBytes, every other one goes.
+class Thinning {
+ public:
+  static constexpr std::size_t kBytes = std::size_t{256} << 20U;
+
+  explicit Thinning(std::size_t wanted) : wanted_(wanted) {}
+
+  void offer(const Sample& sample);
+
+  // At most as many as wanted; at least one where any was offered.
+  std::vector<Sample> take() const;
+
+ private:
+  std::size_t wanted_;
+  std::size_t stride_ = 1;
+  std::size_t offered_ = 0;
+  std::size_t bytes_ = 0;
+  std::vector<Sample> kept_;
+};
+
+}  // namespace tightrope
