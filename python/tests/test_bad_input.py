@@ -80,7 +80,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     *[("mode", {"mode": mode}) for mode in QuantizationMode],
     ("fast_bias_correction", {"fast_bias_correction": False}),
     ("inplace_statistics", advanced(inplace_statistics=False)),
-    ("disable_channel_alignment", advanced(disable_channel_alignment=False)),
     (
         "batchwise_statistics",
         advanced(batchwise_statistics=True, activations_range_estimator_params=MEAN_OF_ITEMS),
@@ -99,7 +98,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
         advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True)),
     ),
     ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
-    ("smooth_quant_alphas.convolution", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5))),
     ("backend_params", advanced(backend_params={"compress_weights": False})),
     (
         "statistics_type",
@@ -153,6 +151,7 @@ def test_tuning_of_hyperparameters_is_refused_by_name_before_any_work(fragile: o
         advanced(smooth_quant_alpha=0.5),
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.5)),
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)),
+        advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5)),
         advanced(activations_quantization_params=QuantizationParameters()),
         advanced(weights_quantization_params=FP8QuantizationParameters()),
         advanced(weights_quantization_params=QuantizationParameters(num_bits=8, mode=QuantizationScheme.SYMMETRIC)),

@@ -21,8 +21,7 @@ std::optional<StatisticRequest> request_for(const Quantizer& quantizer, const Gr
   StatisticRequest request;
   request.value = value_of(quantizer, graph);
   request.channel_axes = quantizer.channel_axes;
-  if (!quantizer.smoothing.empty())
-    request.channel_axes = {static_cast<int>(graph.value(request.value).shape.size()) - 1};
+  if (!quantizer.smoothing.empty()) request.channel_axes = {quantizer.smoothing_axis};
   request.low = options.activation_range.min_aggregator.value_or(Aggregator::kMin);
   request.high = options.activation_range.max_aggregator.value_or(Aggregator::kMax);
   return request;
