@@ -63,6 +63,9 @@ struct Arguments {
   std::string statistics;
   std::string range_estimator;
   bool no_bias_correction = false;
+  bool channel_alignment = false;
+  std::optional<double> smooth_quant_alpha;
+  std::optional<double> smooth_quant_alpha_convolution;
   std::string drop_type = "absolute";
   std::string restore_mode = "activations_and_weights";
   std::string precision = "f32";
@@ -147,6 +150,12 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
                       fmt::format("How ranges of activations are found: {}", fmt::join(estimator_names(), ", ")));
   command->add_option("--labels", values.labels, "Array of the data that holds labels or targets");
   command->add_flag("--no-bias-correction", arguments.no_bias_correction, "Leave biases as they are");
+  command->add_flag("--channel-alignment", arguments.channel_alignment,
+                    "Give the channels between convolutions equal ranges first");
+  command->add_option("--smooth-quant-alpha", arguments.smooth_quant_alpha,
+                      "Share of the outliers of products' data that goes to weights, 0 to 1; -1: none; default: 0.95");
+  command->add_option("--smooth-quant-alpha-convolution", arguments.smooth_quant_alpha_convolution,
+                      "The same for convolutions; default: -1");
 
   const std::string control = "Accuracy control";
   auto* metric =
@@ -219,15 +228,16 @@ nlohmann::json range_estimator(const std::string& name) {
 
 QuantizeOptions quantize_options(const Arguments& arguments) {
   const PlacementArguments& typed = arguments.placement;
-  nlohmann::json json = {
-      {"subset_size", arguments.subset_size},
-      {"ignored_scope",
-       {{"names", typed.ignored_names},
-        {"patterns", typed.ignored_patterns},
-        {"types", typed.ignored_types},
-        {"validate", !typed.no_ignored_validation}}},
-      {"advanced_parameters",
-       {{"disable_bias_correction", arguments.no_bias_correction}, {"quantize_outputs", typed.quantize_outputs}}}};
+  nlohmann::json json = {{"subset_size", arguments.subset_size},
+                         {"ignored_scope",
+                          {{"names", typed.ignored_names},
+                           {"patterns", typed.ignored_patterns},
+                           {"types", typed.ignored_types},
+                           {"validate", !typed.no_ignored_validation}}},
+                         {"advanced_parameters",
+                          {{"disable_bias_correction", arguments.no_bias_correction},
+                           {"disable_channel_alignment", !arguments.channel_alignment},
+                           {"quantize_outputs", typed.quantize_outputs}}}};
   const auto add = [](nlohmann::json& into, const char* name, const std::string& text) {
     if (!text.empty()) into[name] = text;
   };
@@ -239,6 +249,9 @@ QuantizeOptions quantize_options(const Arguments& arguments) {
   add(json, "preset", typed.preset);
   add(json, "model_type", typed.model_type);
   add(json, "target_device", upper(typed.target_device));
+  nlohmann::json& alphas = json["advanced_parameters"]["smooth_quant_alphas"];
+  if (arguments.smooth_quant_alpha) alphas["matmul"] = *arguments.smooth_quant_alpha;
+  if (arguments.smooth_quant_alpha_convolution) alphas["convolution"] = *arguments.smooth_quant_alpha_convolution;
   add(json["advanced_parameters"], "overflow_fix", typed.overflow_fix);
   add(json["advanced_parameters"], "quantizer_propagation_rule", upper(typed.propagation_rule));
   return quantize_options_from_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

@@ -17,7 +17,7 @@ ALLOWED = {
     "placement": {"base", "graph", "devices"},
     "statistics": {"base", "kernels"},
     "ranges": {"base", "kernels", "statistics"},
-    "correction": {"base", "kernels", "statistics"},
+    "correction": {"base", "kernels", "graph", "statistics"},
     "accuracy": {"base", "graph"},
     "pipeline": {"base", "graph", "placement", "statistics", "ranges", "correction", "accuracy"},
     "openvino": {"base", "kernels"},

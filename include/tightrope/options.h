@@ -83,11 +83,13 @@ struct QuantizeOptions {
   std::optional<ModelType> model_type;
   Placement placement = Placement::kLean;
   double smooth_quant_alpha = 0.95;  // of matrix products: how much of their data's outliers goes to weights; < 0: off
+  double smooth_quant_alpha_convolution = -1;
   bool quantize_outputs = false;
   ConfigConstraints activations;
   ConfigConstraints weights;
   PropagationRule propagation_rule = PropagationRule::kMergeAllInOne;
   std::optional<OverflowFix> overflow_fix;  // default: first layer only with 8 bits throughout, else disabled
+  bool channel_alignment = false;           // of what convolutions read, before everything else
   bool bias_correction = true;
   RangeEstimator activation_range;
   RangeEstimator weight_range;

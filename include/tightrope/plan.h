@@ -33,8 +33,8 @@ struct Range {
 
 // Where one quantizer sits, what it looks like, and which operations run in 8 bits thanks to it.
 //
-// Smoothing moves outliers from the data of matrix products to their weights: channels of the data (the last axis) are
-// divided by it before they are quantized, and the rows of the weight multiplied. The ranges are those that come of it.
+// Smoothing moves outliers from the data of convolutions and matrix products to their weights: channels of the data are
+// divided by it before they are quantized, and those of the weight multiplied. The ranges are those that come of it.
 struct Quantizer {
   SiteKind kind = SiteKind::kOutput;
   std::string node;               // kOutput: the producer; otherwise the consumer
@@ -42,7 +42,8 @@ struct Quantizer {
   std::vector<int> channel_axes;  // axes of the tensor that keep a scale of their own; empty: one scale
   QuantizerConfig config;
   bool half_range = false;              // weights use half the levels, against overflow of 16-bit accumulators
-  std::vector<float> smoothing;         // of a product, one per channel that it sums over; empty: none
+  std::vector<float> smoothing;         // one per channel that the operation sums over; empty: none
+  int smoothing_axis = 0;               // of the tensor, where these channels are
   int shared_scale = -1;                // quantizers with the same number >= 0 have one range (inputs of a Concat)
   std::vector<std::string> operations;  // names, sorted
   Range range;                          // empty until fitted
@@ -67,12 +68,33 @@ struct Follower {
   bool operator==(const Follower&) const = default;
 };
 
+// A constant operand whose channels are multiplied, and then added to.
+struct AdjustedConstant {
+  std::string node;
+  int port = 0;
+  std::vector<int> axes;       // number the channels
+  std::vector<float> factors;  // one per channel
+  std::vector<float> addends;  // the same; empty: none
+
+  bool operator==(const AdjustedConstant&) const = default;
+};
+
+// Constants that change together so that the function of the model does not: the channels of a tensor are divided in
+// the operations that make them, and multiplied in the weights that read them. That comes before all quantization, and
+// leaves the plan with the last of its operations.
+struct Rescaling {
+  std::vector<AdjustedConstant> constants;
+
+  bool operator==(const Rescaling&) const = default;
+};
+
 struct Plan {
   std::vector<Quantizer> quantizers;
   std::vector<BiasShift> bias_shifts;
   std::vector<Follower> followers;
+  std::vector<Rescaling> rescalings;  // one after the other
 
-  bool empty() const { return quantizers.empty() && bias_shifts.empty(); }
+  bool empty() const { return quantizers.empty() && bias_shifts.empty() && rescalings.empty(); }
   bool operator==(const Plan&) const = default;
 };
 

@@ -49,7 +49,6 @@ def ranges(kind: str, end: str, **options: Any) -> dict[str, Any]:
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     *[("mode", {"mode": mode}) for mode in QuantizationMode],
     ("fast_bias_correction", {"fast_bias_correction": False}),
-    ("disable_channel_alignment", advanced(disable_channel_alignment=False)),
     *[
         (f"{kind}_quantization_params.{field}", advanced(**{f"{kind}_quantization_params": value}))
         for kind in ("activations", "weights")
@@ -64,7 +63,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
         advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True)),
     ),
     ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
-    ("smooth_quant_alphas.convolution", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5))),
     ("backend_params", advanced(backend_params={"compress_weights": False})),
 ]
 
@@ -109,6 +107,7 @@ def test_tuning_of_hyperparameters_is_refused_by_name_before_any_work(fragile: o
         advanced(smooth_quant_alpha=0.5),
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=0.5)),
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)),
+        advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5)),
         advanced(activations_quantization_params=QuantizationParameters()),
         advanced(weights_quantization_params=FP8QuantizationParameters()),
         advanced(weights_quantization_params=QuantizationParameters(num_bits=8, mode=QuantizationScheme.SYMMETRIC)),

@@ -18,16 +18,20 @@ SCALES = np.array([1000, 1, 1, 1, 1, 1, 1, 1], np.float32)
 WEIGHTS = {name: normal(seed, (8, 6)) / SCALES[:, None] for name, seed in (("first", 1), ("second", 2))}
 
 
-def openvino_model(rank: int) -> Any:
-    """Tokens [n, 5, 8], or [n, 8] -> scaled -> two products -> their sum; the first channel is large."""
+def openvino_model(rank: int, folds: bool = False) -> Any:
+    """Tokens [n, 5, 8], or [n, 8] -> scaled -> two products -> their sum; the first channel is large.
+
+    The scaled tokens are an output, too, unless the smoothing may be folded into the scaling.
+    """
     x = ops.parameter([-1, *([5] if rank == 3 else []), 8], np.float32, name="tokens")
     x.output(0).set_names({"tokens"})
     scaled = ops.multiply(x, ops.constant(SCALES), name="scaled")
     products = [ops.matmul(scaled, ops.constant(w), False, False, name=name) for name, w in WEIGHTS.items()]
-    return ov.Model([ops.result(ops.add(*products, name="sum"), name="result")], [x], "tokens")
+    results = [ops.result(ops.add(*products, name="sum"), name="result")]
+    return ov.Model(results if folds else [*results, ops.result(scaled)], [x], "tokens")
 
 
-def onnx_model(rank: int) -> Any:
+def onnx_model(rank: int, folds: bool = False) -> Any:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     import small_onnx_models
@@ -40,7 +44,16 @@ def onnx_model(rank: int) -> Any:
     ]
     constants = {"scales": SCALES, **{f"{name}/w": w for name, w in WEIGHTS.items()}}
     middle = [5] if rank == 3 else []
-    return small_onnx_models.model(nodes, constants, [("tokens", ["n", *middle, 8])], [("y", ["n", *middle, 6])])
+    outputs = [("y", ["n", *middle, 6])] + ([] if folds else [("a", ["n", *middle, 8])])
+    return small_onnx_models.model(nodes, constants, [("tokens", ["n", *middle, 8])], outputs)
+
+
+def names(model: Any) -> list[str]:
+    return (
+        [op.get_friendly_name() for op in model.get_ops()]
+        if isinstance(model, ov.Model)
+        else [node.name for node in model.graph.node]
+    )
 
 
 def run(model: Any, data: Array) -> Array:
@@ -51,11 +64,12 @@ def run(model: Any, data: Array) -> Array:
     return small_onnx_models.run(model, data)
 
 
-def error(make: Any, rank: int = 3, **options: Any) -> float:
+def error(make: Any, rank: int = 3, folds: bool = False, **options: Any) -> float:
     """Of the output without the part of the large channel, relative."""
     items = [normal(100 + i, (1, *([5] if rank == 3 else []), 8)) for i in range(8)]
-    model = make(rank)
+    model = make(rank, folds)
     result = tightrope.quantize(model, Dataset(items), **options)
+    assert any("smoothed" in name for name in names(result)) == (not folds and not options.get("advanced_parameters"))
     small = items[0].copy()
     small[..., 0] = 0
     return float(np.abs(run(result, small) - run(model, small)).max() / np.abs(run(model, small)).max())
@@ -75,15 +89,21 @@ def test_channels_beside_a_large_one_keep_their_levels(make: Any) -> None:
 
 
 @MODELS
-def test_tensors_of_two_axes_are_smoothed_in_transformers(make: Any) -> None:
-    assert error(make, rank=2) > 0.9
-    assert error(make, rank=2, model_type=ModelType.TRANSFORMER) < 0.05
+def test_the_operation_in_front_divides_where_nothing_else_reads_what_it_gives(make: Any) -> None:
+    assert error(make, folds=True) < 0.05
 
 
 @MODELS
-def test_with_everything_reverted_smoothing_is_gone(make: Any) -> None:
+def test_tensors_of_two_axes_are_smoothed_in_transformers(make: Any) -> None:
+    assert error(make, rank=2, **without()) > 0.9
+    assert error(make, rank=2, model_type=ModelType.TRANSFORMER) < 0.05
+
+
+@pytest.mark.parametrize("folds", [False, True])
+@MODELS
+def test_with_everything_reverted_smoothing_is_gone(make: Any, folds: bool) -> None:
     items = [normal(100 + i, (1, 5, 8)) for i in range(8)]
-    model = make(3)
+    model = make(3, folds)
     expected = [run(model, item) for item in items]
 
     def identical(given: Any, data: Any) -> float:
@@ -100,3 +120,24 @@ def test_the_same_smoothing_serves_products_of_one_tensor() -> None:
     assert small_models.types(result).count("FakeQuantize") == 1
     smoothing = next(op for op in result.get_ops() if op.get_friendly_name().endswith("/smoothing"))
     assert smoothing.get_output_shape(0) == [8]
+
+
+def attention_model(rank: int) -> Any:
+    """Tokens of 3 axes -> products with a softmax between them -> tokens of `rank` axes -> product."""
+    tokens = ops.parameter([2, 5, 8], np.float32, name="tokens")
+    tokens.output(0).set_names({"tokens"})
+    scores = ops.softmax(ops.matmul(tokens, tokens, False, True), 2)
+    values = ops.transpose(ops.add(tokens, ops.constant(normal(3, (8,)))), ops.constant(np.array([0, 1, 2])))
+    mixed = ops.softplus(ops.matmul(scores, values, False, False))
+    if rank == 2:
+        mixed = ops.softplus(ops.reshape(mixed, ops.constant(np.array([10, 8])), False))
+    return ov.Model(
+        [ops.result(ops.matmul(mixed, ops.constant(WEIGHTS["first"]), False, False))], [tokens], "attention"
+    )
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_one_line_says_where_the_model_type_would_help(rank: int, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="tightrope"):
+        tightrope.quantize(attention_model(rank), Dataset([normal(1, (2, 5, 8))]))
+    assert sum("1 of its products read data of two axes" in line for line in caplog.messages) == (rank == 2)

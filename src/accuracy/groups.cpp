@@ -37,6 +37,16 @@ std::vector<Group> form_groups(const Plan& plan) {
   return groups;
 }
 
+void drop_idle_rescalings(Plan& plan) {
+  std::set<std::string_view> quantized;
+  for (const Quantizer& quantizer : plan.quantizers)
+    quantized.insert(quantizer.operations.begin(), quantizer.operations.end());
+  std::erase_if(plan.rescalings, [&](const Rescaling& rescaling) {
+    return std::ranges::none_of(rescaling.constants,
+                                [&](const AdjustedConstant& constant) { return quantized.contains(constant.node); });
+  });
+}
+
 Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<bool>& reverted, RestoreMode mode) {
   const bool weights_stay = mode == RestoreMode::kActivationsOnly;
   std::vector<bool> leaves(plan.quantizers.size(), false);
@@ -59,6 +69,8 @@ Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<
     if (!floating.contains(shift.node)) rest.bias_shifts.push_back(shift);
   }
   rest.followers = plan.followers;
+  rest.rescalings = plan.rescalings;
+  drop_idle_rescalings(rest);
   return rest;
 }
 
@@ -73,6 +85,7 @@ Plan without_orphans(Plan plan) {
            quantizer.operations.empty();
   });
   std::erase_if(plan.followers, [&](const Follower& follower) { return orphans.contains(follower.operation); });
+  drop_idle_rescalings(plan);
   return plan;
 }
 

@@ -25,9 +25,13 @@ struct Group {
 std::vector<Group> form_groups(const Plan& plan);
 
 // The plan without the groups whose entry in `reverted` is true, and without the bias shifts of their operations.
+// Rescalings stay as long as one of their operations does.
 // With kActivationsOnly their weight quantizers and bias shifts stay: weights remain in 8 bits.
 // A plan with only some groups is the plan without all the others.
 Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<bool>& reverted, RestoreMode mode);
+
+// Leaves out rescalings of which no operation is quantized.
+void drop_idle_rescalings(Plan& plan);
 
 // The plan without additions whose convolution is no longer in 8 bits: nothing is faster for them then. Quantizers that
 // serve other operations too stay.

@@ -232,11 +232,15 @@ void check_bias(const Fields& advanced) {
   if (bias.number("threshold")) throw bias.unsupported("threshold", "leaving it out");
 }
 
-double read_smooth_quant_alpha(const Fields& advanced) {
+// The older name stands for products, and turns both off.
+void read_smooth_quant_alphas(const Fields& advanced, QuantizeOptions& options) {
   const Fields alphas = advanced.object("smooth_quant_alphas", {"convolution", "matmul"});
-  if (!(alphas.number("convolution").value_or(-1) < 0)) throw alphas.unsupported("convolution", "a negative value");
-  const double matmul = alphas.number("matmul").value_or(QuantizeOptions{}.smooth_quant_alpha);
-  return advanced.number("smooth_quant_alpha").value_or(matmul);
+  const std::optional<double> older = advanced.number("smooth_quant_alpha");
+  const double matmul = alphas.number("matmul").value_or(options.smooth_quant_alpha);
+  options.smooth_quant_alpha = older.value_or(matmul);
+  if (older.value_or(0) >= 0)
+    options.smooth_quant_alpha_convolution =
+        alphas.number("convolution").value_or(options.smooth_quant_alpha_convolution);
 }
 
 int checked_bits(std::int64_t bits, const std::string& option) {
@@ -292,9 +296,7 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
                                                     {"disable", OverflowFix::kDisable}});
   options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
   options.quantize_outputs = advanced.boolean("quantize_outputs").value_or(false);
-  if (!advanced.boolean("disable_channel_alignment").value_or(true)) {
-    throw advanced.unsupported("disable_channel_alignment", "true");
-  }
+  options.channel_alignment = !advanced.boolean("disable_channel_alignment").value_or(true);
   options.activations = read_constraints(advanced, "activations_quantization_params");
   options.weights = read_constraints(advanced, "weights_quantization_params");
   options.propagation_rule = read_propagation_rule(advanced).value_or(options.propagation_rule);
@@ -303,7 +305,7 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
   options.batchwise_statistics = advanced.boolean("batchwise_statistics").value_or(false);
   options.inplace_statistics = advanced.boolean("inplace_statistics").value_or(true);
   check_bias(advanced);
-  options.smooth_quant_alpha = read_smooth_quant_alpha(advanced);
+  read_smooth_quant_alphas(advanced, options);
   if (const Json* backend = advanced.find("backend_params")) {
     if (!backend->is_object()) throw advanced.wrong("backend_params", *backend, "a set of named values");
     if (!backend->empty()) throw advanced.unsupported("backend_params", "leaving it out");
@@ -383,9 +385,10 @@ void check(const QuantizeOptions& options) {
   if (options.subset_size < 1) {
     throw InvalidArgument(fmt::format("option 'subset_size' is {}; at least 1 is needed", options.subset_size));
   }
-  if (!(options.smooth_quant_alpha <= 1)) {
-    throw InvalidArgument(fmt::format("the alpha of smooth-quant is {}; 0 to 1 is needed, or a negative value for none",
-                                      options.smooth_quant_alpha));
+  for (const double alpha : {options.smooth_quant_alpha, options.smooth_quant_alpha_convolution}) {
+    if (alpha <= 1) continue;
+    throw InvalidArgument(
+        fmt::format("an alpha of smooth-quant is {}; 0 to 1 is needed, or a negative value for none", alpha));
   }
   check_estimator(options.activation_range, "activations_range_estimator_params");
   check_estimator(options.weight_range, "weights_range_estimator_params");

@@ -12,7 +12,7 @@ namespace tightrope {
 namespace {
 
 constexpr std::string_view kDocument = "plan";
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 
 constexpr std::array<std::string_view, 3> kKinds = {"output", "input", "weight"};  // in the order of SiteKind
 constexpr std::array<std::string_view, 2> kModes = {"symmetric", "asymmetric"};    // in the order of Mode
@@ -48,7 +48,10 @@ Json json_of(const Quantizer& quantizer) {
                       {"forced_sign", config.forced_sign ? Json(*config.forced_sign) : Json()}};
   result["half_range"] = quantizer.half_range;
   result["shared_scale"] = quantizer.shared_scale;
-  if (!quantizer.smoothing.empty()) result["smoothing"] = json_of(quantizer.smoothing);
+  if (!quantizer.smoothing.empty()) {
+    result["smoothing"] = json_of(quantizer.smoothing);
+    result["smoothing_axis"] = quantizer.smoothing_axis;
+  }
   result["range"] = {{"low", json_of(quantizer.range.low)},
                      {"high", json_of(quantizer.range.high)},
                      {"levels", quantizer.range.levels}};
@@ -90,10 +93,42 @@ Quantizer read_quantizer(ObjectReader& reader) {
   quantizer.config = read_config(reader.object("config"));
   quantizer.half_range = reader.boolean("half_range");
   quantizer.shared_scale = reader.small_integer("shared_scale");
-  if (reader.has("smoothing")) quantizer.smoothing = reader.floats("smoothing");
+  if (reader.has("smoothing")) {
+    quantizer.smoothing = reader.floats("smoothing");
+    quantizer.smoothing_axis = reader.small_integer("smoothing_axis");
+  }
   quantizer.range = read_range(reader.object("range"));
   reader.finish();
   return quantizer;
+}
+
+Json json_of(const Rescaling& rescaling) {
+  Json constants = Json::array();
+  for (const AdjustedConstant& constant : rescaling.constants) {
+    Json result;
+    result["node"] = constant.node;
+    result["port"] = constant.port;
+    result["axes"] = constant.axes;
+    result["factors"] = json_of(constant.factors);
+    if (!constant.addends.empty()) result["addends"] = json_of(constant.addends);
+    constants.push_back(std::move(result));
+  }
+  return {{"constants", std::move(constants)}};
+}
+
+AdjustedConstant read_adjusted(ObjectReader& reader) {
+  AdjustedConstant constant;
+  constant.node = reader.text("node");
+  constant.port = reader.small_integer("port");
+  constant.axes = reader.small_integers("axes");
+  constant.factors = reader.floats("factors");
+  if (reader.has("addends")) constant.addends = reader.floats("addends");
+  if (!constant.addends.empty() && constant.addends.size() != constant.factors.size()) {
+    reader.fail("addends", fmt::format("found {} numbers; as many as in 'factors', {}, are needed",
+                                       constant.addends.size(), constant.factors.size()));
+  }
+  reader.finish();
+  return constant;
 }
 
 }  // namespace
@@ -110,6 +145,8 @@ std::string to_json(const Plan& plan) {
   for (const Follower& follower : plan.followers) {
     json["followers"].push_back({{"operation", follower.operation}, {"convolution", follower.convolution}});
   }
+  json["rescalings"] = Json::array();
+  for (const Rescaling& rescaling : plan.rescalings) json["rescalings"].push_back(json_of(rescaling));
   return readable_text(json);
 }
 
@@ -127,6 +164,12 @@ Plan plan_from_json(std::string_view text) {
   for (ObjectReader& follower : reader.objects("followers")) {
     plan.followers.push_back({follower.text("operation"), follower.text("convolution")});
     follower.finish();
+  }
+  for (ObjectReader& rescaling : reader.objects("rescalings")) {
+    plan.rescalings.emplace_back();
+    for (ObjectReader& constant : rescaling.objects("constants"))
+      plan.rescalings.back().constants.push_back(read_adjusted(constant));
+    rescaling.finish();
   }
   reader.finish();
   return plan;

@@ -4,60 +4,83 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
+#include <string>
 
+#include "correction/rescaling.h"
+#include "graph/site.h"
 #include "kernels/quantize.h"
 
 namespace tightrope {
 namespace {
 
-// The index of a product's weight quantizer, by name, where it has a scale per output channel of a matrix.
-std::map<std::string, std::size_t> weights_by_product(const Plan& plan, const Graph& graph) {
-  std::map<std::string, std::size_t> found;
-  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
-    const Quantizer& quantizer = plan.quantizers[i];
+// Quantizers of weights that can be smoothed, by the name of the layer.
+using Weights = std::map<std::string, Quantizer*>;
+
+// Weights with scales per output channel, of plain convolutions and of products with a matrix. Notes the axis of the
+// channels that are summed over.
+Weights smoothable_weights(Plan& plan, const Graph& graph, const QuantizeOptions& options) {
+  Weights weights;
+  for (Quantizer& quantizer : plan.quantizers) {
     if (quantizer.kind != SiteKind::kWeight || quantizer.port != 1 || quantizer.channel_axes.size() != 1) continue;
-    const Node& node = graph.node(graph.find(quantizer.node));
-    const bool is_product = node.kind == OpKind::kMatMul && node.sums_last_axis && node.weights.size() == 1;
-    if (is_product && graph.value(node.inputs[1]).shape.size() == 2) found.emplace(node.name, i);
+    const NodeId id = graph.find(quantizer.node);
+    const Node& node = graph.node(id);
+    const bool is_product = node.kind == OpKind::kMatMul;
+    if (!is_product && node.kind != OpKind::kConvolution) continue;
+    if (alpha_of(node, options) < 0) continue;
+    const auto rank = static_cast<int>(graph.value(node.inputs[0]).shape.size());
+    const auto operand = reading_weight(graph, {id, 0}, is_product ? rank - 1 : 1);
+    if (!operand) continue;
+    quantizer.smoothing_axis = operand->axes[0];
+    weights.emplace(node.name, &quantizer);
   }
-  return found;
+  return weights;
 }
 
 bool is_served(const Quantizer& quantizer, const Node& node) {
   return std::ranges::binary_search(quantizer.operations, node.name);
 }
 
-// The extent of the last axis of what a quantizer quantizes, if only products read it; else 0.
-std::int64_t smoothed_channels(const Quantizer& quantizer, const Graph& graph, const QuantizeOptions& options,
-                               const std::map<std::string, std::size_t>& weights) {
-  if (quantizer.kind == SiteKind::kWeight || !quantizer.channel_axes.empty() || quantizer.shared_scale >= 0) return 0;
-  const Node& site = graph.node(graph.find(quantizer.node));
+// The axis of the channels of what a quantizer quantizes, if only layers with smoothable weights read it.
+std::optional<int> smoothed_axis(const Quantizer& quantizer, const Graph& graph, const QuantizeOptions& options,
+                                 const Weights& weights) {
+  if (quantizer.kind == SiteKind::kWeight || !quantizer.channel_axes.empty() || quantizer.shared_scale >= 0)
+    return std::nullopt;
   const bool is_output = quantizer.kind == SiteKind::kOutput;
-  const Value& value = graph.value((is_output ? site.outputs : site.inputs)[static_cast<std::size_t>(quantizer.port)]);
-  const std::size_t least_rank = options.model_type ? 2 : 3;
-  if (!value.known_rank || value.shape.size() < least_rank || value.shape.back() <= 0) return 0;
+  const Value& value = graph.value(value_of(quantizer, graph));
   std::size_t reads = 0;
+  std::optional<OpKind> kind;
   for (const Use& use : value.uses) {
     const Node& reader = graph.node(use.node);
     if (!is_output && (reader.name != quantizer.node || use.port != quantizer.port)) continue;
     if (reader.kind == OpKind::kShapeOf) continue;
-    if (use.port != 0 || !is_served(quantizer, reader) || !weights.contains(reader.name)) return 0;
+    if (use.port != 0 || !is_served(quantizer, reader) || !weights.contains(reader.name)) return std::nullopt;
+    if (kind.value_or(reader.kind) != reader.kind) return std::nullopt;
+    kind = reader.kind;
     ++reads;
   }
-  return reads == quantizer.operations.size() ? value.shape.back() : 0;
+  if (reads == 0 || reads != quantizer.operations.size() || !value.known_rank) return std::nullopt;
+  const bool is_product = kind == OpKind::kMatMul;
+  if (is_product && value.shape.size() < (options.model_type ? 2U : 3U)) return std::nullopt;
+  const int axis = is_product ? static_cast<int>(value.shape.size()) - 1 : 1;
+  return value.shape[static_cast<std::size_t>(axis)] > 0 ? std::optional(axis) : std::nullopt;
 }
 
 }  // namespace
 
+double alpha_of(const Node& layer, const QuantizeOptions& options) {
+  return layer.kind == OpKind::kMatMul ? options.smooth_quant_alpha : options.smooth_quant_alpha_convolution;
+}
+
 Plan mark_smoothed(Plan plan, const Graph& graph, const QuantizeOptions& options) {
-  if (options.smooth_quant_alpha < 0) return plan;
-  const auto weights = weights_by_product(plan, graph);
+  const Weights weights = smoothable_weights(plan, graph, options);
   for (Quantizer& quantizer : plan.quantizers) {
-    const auto channels = static_cast<std::size_t>(smoothed_channels(quantizer, graph, options, weights));
-    if (channels == 0) continue;
-    quantizer.smoothing.assign(channels, 1);
-    for (const std::string& product : quantizer.operations)
-      plan.quantizers[weights.at(product)].smoothing.assign(channels, 1);
+    const auto axis = smoothed_axis(quantizer, graph, options, weights);
+    if (!axis) continue;
+    const Shape& shape = graph.value(value_of(quantizer, graph)).shape;
+    quantizer.smoothing_axis = *axis;
+    quantizer.smoothing.assign(static_cast<std::size_t>(shape[static_cast<std::size_t>(*axis)]), 1);
+    for (const std::string& layer : quantizer.operations) weights.at(layer)->smoothing = quantizer.smoothing;
   }
   return plan;
 }
@@ -72,6 +95,17 @@ std::vector<float> smoothing_of(std::span<const float> data, std::span<const flo
     smoothing[i] = static_cast<float>(std::clamp(ratio, kLeast, 1 / kLeast));
   }
   return smoothing;
+}
+
+std::vector<float> divisor_of(const Quantizer& weight, const Plan& plan) {
+  for (const Rescaling& rescaling : plan.rescalings) {
+    for (const AdjustedConstant& constant : rescaling.constants) {
+      if (constant.node == weight.node && constant.port == weight.port &&
+          constant.axes == std::vector{weight.smoothing_axis})
+        return constant.factors;
+    }
+  }
+  return weight.smoothing;
 }
 
 Observed divided(const Observed& channels, std::span<const float> smoothing) {
@@ -89,7 +123,7 @@ Observed divided(const Observed& channels, std::span<const float> smoothing) {
 Tensor multiplied(const Tensor& weight, const Quantizer& quantizer) {
   if (quantizer.smoothing.empty()) return weight;
   std::vector<float> values = weight.to_floats();
-  multiply_rows(values, weight.shape(), quantizer.channel_axes[0], quantizer.smoothing);
+  adjust_channels(values, weight.shape(), std::vector{quantizer.smoothing_axis}, quantizer.smoothing);
   return Tensor::copy_of(values, weight.shape());
 }
 

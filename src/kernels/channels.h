@@ -17,6 +17,16 @@ inline std::size_t channel_count(const Shape& shape, std::span<const int> axes) 
   return count;
 }
 
+// True where the axes exist, in ascending order, and number this many channels.
+inline bool numbers_channels(const Shape& shape, std::span<const int> axes, std::size_t channels) {
+  int next = 0;
+  for (const int axis : axes) {
+    if (axis < next || static_cast<std::size_t>(axis) >= shape.size()) return false;
+    next = axis + 1;
+  }
+  return channel_count(shape, axes) == channels;
+}
+
 // The shape with every axis that is not kept reduced to 1.
 inline Shape kept_shape(const Shape& shape, std::span<const int> axes) {
   Shape kept(shape.size(), 1);

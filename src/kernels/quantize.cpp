@@ -45,10 +45,13 @@ Extremes extremes_of(std::span<const float> values, const Shape& shape, std::spa
   return extremes;
 }
 
-void multiply_rows(std::span<float> values, const Shape& shape, int kept_axis, std::span<const float> factors) {
-  const std::vector<int> rows = {1 - kept_axis};
-  for_each_run(shape, rows, [&](std::size_t offset, std::size_t length, std::size_t channel, std::size_t step) {
-    for (std::size_t i = 0; i < length; ++i, channel += step) values[offset + i] *= factors[channel];
+void adjust_channels(std::span<float> values, const Shape& shape, std::span<const int> channel_axes,
+                     std::span<const float> factors, std::span<const float> addends) {
+  for_each_run(shape, channel_axes, [&](std::size_t offset, std::size_t length, std::size_t channel, std::size_t step) {
+    for (std::size_t i = 0; i < length; ++i, channel += step) {
+      values[offset + i] *= factors[channel];
+      if (!addends.empty()) values[offset + i] += addends[channel];
+    }
   });
 }
 

@@ -27,8 +27,9 @@ struct QuantizedTensor {
   int lowest = 0;                 // the levels are integers from here on
 };
 
-// Multiplies the rows of a matrix, of which `kept_axis` numbers the columns, by one factor each.
-void multiply_rows(std::span<float> values, const Shape& shape, int kept_axis, std::span<const float> factors);
+// Multiplies each channel by its factor, then adds its addend; no addends add nothing.
+void adjust_channels(std::span<float> values, const Shape& shape, std::span<const int> channel_axes,
+                     std::span<const float> factors, std::span<const float> addends = {});
 
 // Rounds to the nearest level, ties to even, after clipping to the range. `range` has at most 65536 levels, and one
 // entry or one per channel. Formula: docs/algorithms.md#weights

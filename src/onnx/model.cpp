@@ -29,7 +29,8 @@ class OnnxModel : public Model {
   std::unique_ptr<Model> apply(const Plan& plan) const override {
     if (plan.empty()) return std::make_unique<OnnxModel>(original_, base_, graph_);
     auto result = std::make_shared<Network>(*base_);
-    rewrite(*result, graph_, plan);
+    if (!plan.rescalings.empty()) rescale(*result, plan);
+    rewrite(*result, plan.rescalings.empty() ? graph_ : read_graph(*result), plan);
     Graph graph = read_graph(*result);
     return std::make_unique<OnnxModel>(result, result, std::move(graph));  // not quantized again: its own base
   }

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/components.h"
+#include "kernels/channels.h"
 #include "kernels/quantize.h"
 #include "onnx/messages.h"
 #include "onnx/names.h"
@@ -110,6 +111,29 @@ struct Pair {
   std::string result;
 };
 
+void adjust_constant(Network& network, const std::unordered_map<std::string, int>& nodes, Names& names,
+                     const AdjustedConstant& adjusted) {
+  const auto fail = [&](const std::string& found) {
+    throw InvalidArgument(fmt::format("[plan] node '{}', port {}: {}; a plan made for this very model is needed",
+                                      adjusted.node, adjusted.port, found));
+  };
+  const auto found = nodes.find(adjusted.node);
+  if (found == nodes.end()) fail("no such node");
+  auto& node = *network.model.mutable_graph()->mutable_node(found->second);
+  const auto constant = network.constants.find(input_of(node, adjusted.port));
+  if (constant == network.constants.end() || !is_float(constant->second.type()))
+    fail("the input is no floating-point constant");
+  const Tensor before = constant->second;
+  if (!numbers_channels(before.shape(), adjusted.axes, adjusted.factors.size()))
+    fail(fmt::format("{} factors for a constant {}", adjusted.factors.size(), to_string(before.shape())));
+  std::vector<float> values = before.to_floats();
+  adjust_channels(values, before.shape(), adjusted.axes, adjusted.factors, adjusted.addends);
+  const std::string name = names.unique(constant->first + "/rescaled");  // others may read the constant, too
+  names.insert(name);
+  add_constant(network, name, Tensor::copy_of(values, before.shape()).cast(before.type()));
+  node.set_input(adjusted.port, name);
+}
+
 class Rewriter {
  public:
   Rewriter(Network& network, const Graph& graph)
@@ -187,14 +211,9 @@ class Rewriter {
 
   static void check_smoothing(const Quantizer& quantizer, const Value& value) {
     if (quantizer.smoothing.empty()) return;
-    const bool is_weight = quantizer.kind == SiteKind::kWeight;
-    bool fits = value.known_rank && !value.shape.empty();
-    if (is_weight) fits = fits && value.shape.size() == 2 && quantizer.channel_axes.size() == 1;
-    const std::size_t axis = !fits       ? 0
-                             : is_weight ? 1U - static_cast<std::size_t>(quantizer.channel_axes[0])
-                                         : value.shape.size() - 1;
-    if (!fits || axis >= value.shape.size() ||
-        value.shape[axis] != static_cast<std::int64_t>(quantizer.smoothing.size()))
+    const auto axis = static_cast<std::size_t>(quantizer.smoothing_axis);
+    const bool has_axis = value.known_rank && quantizer.smoothing_axis >= 0 && axis < value.shape.size();
+    if (!has_axis || value.shape[axis] != static_cast<std::int64_t>(quantizer.smoothing.size()))
       refuse(quantizer, fmt::format("a smoothing of {} channels for {}", quantizer.smoothing.size(),
                                     value.known_rank ? to_string(value.shape) : "an unknown shape"));
   }
@@ -205,7 +224,8 @@ class Rewriter {
     for (const auto& pair : pairs) {
       if (pair->source == source && pair->quantizer->range == quantizer.range &&
           pair->quantizer->kind == quantizer.kind && pair->quantizer->channel_axes == quantizer.channel_axes &&
-          pair->quantizer->smoothing == quantizer.smoothing)
+          pair->quantizer->smoothing == quantizer.smoothing &&
+          pair->quantizer->smoothing_axis == quantizer.smoothing_axis)
         return *pair;
     }
     pairs.push_back(std::make_unique<Pair>());
@@ -459,7 +479,9 @@ class Rewriter {
     std::vector<float> factors;
     for (const float divisor : quantizer.smoothing) factors.push_back(1 / divisor);
     const std::string name = names_.unique("smoothing" + suffix);
-    add_constant(network_, name, Tensor::copy_of(factors, {static_cast<std::int64_t>(factors.size())}));
+    Shape shape(value_read(quantizer).shape.size() - static_cast<std::size_t>(quantizer.smoothing_axis), 1);
+    shape[0] = static_cast<std::int64_t>(factors.size());
+    add_constant(network_, name, Tensor::copy_of(factors, shape));
     const std::string result = names_.unique("smoothed" + suffix);
     add_node("Mul", result, {source, name}, result);
     return result;
@@ -473,7 +495,7 @@ class Rewriter {
     widen(range, pair.least_scale);
     std::vector<float> values = weight.to_floats();
     if (!quantizer.smoothing.empty())
-      multiply_rows(values, weight.shape(), quantizer.channel_axes[0], quantizer.smoothing);
+      adjust_channels(values, weight.shape(), std::vector{quantizer.smoothing_axis}, quantizer.smoothing);
     const QuantizedTensor packed = quantize_tensor(values, weight.shape(), quantizer.channel_axes, range);
     // Always int8: with int8 activations runtimes take no other weights.
     const int offset = packed.lowest + range.levels - 1 > 127 ? 128 : 0;
@@ -529,6 +551,16 @@ class Rewriter {
 };
 
 }  // namespace
+
+void rescale(Network& copy, const Plan& plan) {
+  Names names(copy.model.graph());
+  std::unordered_map<std::string, int> nodes;
+  for (int i = 0; i < copy.model.graph().node_size(); ++i) nodes.emplace(copy.model.graph().node(i).name(), i);
+  for (const Rescaling& rescaling : plan.rescalings) {
+    for (const AdjustedConstant& adjusted : rescaling.constants) adjust_constant(copy, nodes, names, adjusted);
+  }
+  drop_unused(copy);
+}
 
 void rewrite(Network& copy, const Graph& graph, const Plan& plan) { Rewriter(copy, graph).run(plan); }
 

@@ -12,6 +12,9 @@
 
 namespace tightrope::onnx {
 
+// The constants that the plan's rescalings change. Throws as rewrite() does. The graph of the copy is another one then.
+void rescale(Network& copy, const Plan& plan);
+
 // QuantizeLinear and DequantizeLinear for activations, 8-bit integers and DequantizeLinear for weights, shifts in
 // biases. Operations that the plan doesn't name stay as they are, byte for byte. `graph` is that of the base. Throws
 // InvalidArgument for a plan that names what the base does not have and for ranges without zero, Unsupported for other

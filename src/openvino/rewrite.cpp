@@ -55,11 +55,11 @@ ov::Shape limits_shape(const Quantizer& quantizer, const ov::PartialShape& tenso
   return shape;
 }
 
-// Smoothing has an entry for each channel of this axis; negative counts from the end.
-void check_smoothing(const Quantizer& quantizer, const ov::PartialShape& shape, std::ptrdiff_t axis) {
+// Smoothing has an entry for each channel of its axis.
+void check_smoothing(const Quantizer& quantizer, const ov::PartialShape& shape) {
   if (quantizer.smoothing.empty()) return;
-  if (axis < 0 && shape.rank().is_static()) axis += shape.rank().get_length();
   const auto channels = static_cast<ov::Dimension::value_type>(quantizer.smoothing.size());
+  const std::ptrdiff_t axis = quantizer.smoothing_axis;
   if (shape.rank().is_dynamic() || axis < 0 || axis >= shape.rank().get_length() || shape[axis] != channels ||
       (quantizer.kind != SiteKind::kWeight && quantizer.range.low.size() != 1))
     refuse(quantizer, fmt::format("a smoothing of {} channels for {}", channels, shape.to_string()));
@@ -68,10 +68,13 @@ void check_smoothing(const Quantizer& quantizer, const ov::PartialShape& shape, 
 // The channels of the data divided: multiplied by the reciprocals, which is faster.
 ov::Output<ov::Node> divided(const ov::Output<ov::Node>& source, const Quantizer& quantizer, const std::string& name) {
   if (quantizer.smoothing.empty()) return source;
-  check_smoothing(quantizer, source.get_partial_shape(), -1);
+  check_smoothing(quantizer, source.get_partial_shape());
   std::vector<float> factors;
   for (const float divisor : quantizer.smoothing) factors.push_back(1 / divisor);
-  const auto factor = constant(name + "/smoothing", source.get_element_type(), ov::Shape{factors.size()}, factors);
+  const auto axis = static_cast<std::size_t>(quantizer.smoothing_axis);
+  ov::Shape shape(static_cast<std::size_t>(source.get_partial_shape().rank().get_length()) - axis, 1);
+  shape[0] = factors.size();
+  const auto factor = constant(name + "/smoothing", source.get_element_type(), shape, factors);
   const auto product = std::make_shared<ov::op::v1::Multiply>(source, factor);
   product->set_friendly_name(name + "/smoothed");
   return product;
@@ -115,9 +118,9 @@ void quantize_output(const NodeMap& nodes, const Quantizer& quantizer) {
 using SharedInputs = std::map<std::pair<ov::Output<ov::Node>, std::string>, std::shared_ptr<ov::Node>>;
 
 std::string key_of(const Quantizer& quantizer) {
-  return fmt::format("{} {} {} {} {}", fmt::join(quantizer.channel_axes, ","), quantizer.range.levels,
+  return fmt::format("{} {} {} {} {} {}", fmt::join(quantizer.channel_axes, ","), quantizer.range.levels,
                      fmt::join(quantizer.range.low, ","), fmt::join(quantizer.range.high, ","),
-                     fmt::join(quantizer.smoothing, ","));
+                     fmt::join(quantizer.smoothing, ","), quantizer.smoothing_axis);
 }
 
 ov::Input<ov::Node> input_of(const NodeMap& nodes, const Quantizer& quantizer) {
@@ -148,9 +151,8 @@ std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, cons
   const Shape shape = to_shape(weight.get_shape());
   std::vector<float> values = weight.cast_vector<float>();
   if (!quantizer.smoothing.empty()) {
-    if (shape.size() != 2 || quantizer.channel_axes.size() != 1) refuse(quantizer, "only matrices are smoothed");
-    check_smoothing(quantizer, weight.get_shape(), 1 - quantizer.channel_axes[0]);
-    multiply_rows(values, shape, quantizer.channel_axes[0], quantizer.smoothing);
+    check_smoothing(quantizer, weight.get_shape());
+    adjust_channels(values, shape, std::vector{quantizer.smoothing_axis}, quantizer.smoothing);
   }
   const ov::Shape scale_shape = [&] {
     const ov::Shape limits = limits_shape(quantizer, weight.get_shape());
@@ -234,11 +236,33 @@ void shift_bias(const NodeMap& nodes, const BiasShift& correction) {
   for (auto consumer : consumers) consumer.replace_source_output(sum);
 }
 
+void adjust_constant(const NodeMap& nodes, const AdjustedConstant& adjusted) {
+  const auto node = find(nodes, adjusted.node);
+  const auto fail = [&](const std::string& found) {
+    throw InvalidArgument(fmt::format("[plan] node '{}', port {}: {}; a plan made for this very model is needed",
+                                      adjusted.node, adjusted.port, found));
+  };
+  if (adjusted.port < 0 || static_cast<std::size_t>(adjusted.port) >= node->get_input_size()) fail("no such input");
+  ov::Input<ov::Node> input = node->input(static_cast<std::size_t>(adjusted.port));
+  const auto* before = ov::as_type<ov::op::v0::Constant>(input.get_source_output().get_node());
+  if (before == nullptr || !before->get_element_type().is_real()) fail("the input is no floating-point constant");
+  const Shape shape = to_shape(before->get_shape());
+  if (!numbers_channels(shape, adjusted.axes, adjusted.factors.size()))
+    fail(fmt::format("{} factors for a constant {}", adjusted.factors.size(), to_string(shape)));
+  std::vector<float> values = before->cast_vector<float>();
+  adjust_channels(values, shape, adjusted.axes, adjusted.factors, adjusted.addends);
+  const auto after = constant(before->get_friendly_name(), before->get_element_type(), before->get_shape(), values);
+  input.replace_source_output(after);
+}
+
 }  // namespace
 
 void rewrite(ov::Model& clone, const Plan& plan) {
   NodeMap nodes;
   for (const auto& node : nodes_of(clone)) nodes.emplace(node->get_friendly_name(), node);
+  for (const Rescaling& rescaling : plan.rescalings) {
+    for (const AdjustedConstant& constant : rescaling.constants) adjust_constant(nodes, constant);
+  }
   SharedInputs shared;
   for (const Quantizer& quantizer : plan.quantizers) {
     if (quantizer.range.low.empty()) refuse(quantizer, "no range");

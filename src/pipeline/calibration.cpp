@@ -30,8 +30,7 @@ StatisticRequest request_of(const Quantizer& quantizer, const Graph& graph) {
   StatisticRequest request;
   request.value = value_of(quantizer, graph);
   request.channel_axes = quantizer.channel_axes;
-  if (is_smoothed_data(quantizer))
-    request.channel_axes = {static_cast<int>(graph.value(request.value).shape.size()) - 1};
+  if (is_smoothed_data(quantizer)) request.channel_axes = {quantizer.smoothing_axis};
   return request;
 }
 

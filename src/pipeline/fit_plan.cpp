@@ -4,9 +4,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "accuracy/groups.h"
+#include "correction/rescaling.h"
 #include "correction/smoothing.h"
 #include "graph/site.h"
 #include "ranges/fit.h"
@@ -72,9 +76,15 @@ auto with_weight(const Model& model, const Quantizer& quantizer, const Fit& fit_
   }
 }
 
-// Tensors that several products read have one smoothing, from the weights of all of them.
-Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibration, double alpha) {
-  std::map<ValueId, std::vector<std::size_t>> by_tensor;
+// Quantizers that are smoothed, as indices into the plan.
+struct Smoothed {
+  ValueId tensor = kNone;
+  std::vector<std::size_t> data;     // of the tensor
+  std::vector<std::size_t> weights;  // of what reads it
+};
+
+std::vector<Smoothed> smoothed_tensors(const Plan& plan, const Graph& graph) {
+  std::map<ValueId, Smoothed> by_tensor;
   std::map<std::string, std::size_t> weights;
   for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
     const Quantizer& quantizer = plan.quantizers[i];
@@ -82,24 +92,74 @@ Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibrat
     if (quantizer.kind == SiteKind::kWeight)
       weights.emplace(quantizer.node, i);
     else
-      by_tensor[value_of(quantizer, model.graph())].push_back(i);
+      by_tensor[value_of(quantizer, graph)].data.push_back(i);
   }
-  for (const auto& [tensor, quantizers] : by_tensor) {
-    std::vector<std::size_t> sharers = quantizers;
-    for (const std::size_t i : quantizers) {
-      for (const std::string& product : plan.quantizers[i].operations) sharers.push_back(weights.at(product));
+  std::vector<Smoothed> tensors;
+  for (auto& [tensor, smoothed] : by_tensor) {
+    smoothed.tensor = tensor;
+    for (const std::size_t i : smoothed.data) {
+      for (const std::string& layer : plan.quantizers[i].operations) smoothed.weights.push_back(weights.at(layer));
     }
-    const std::vector<float>& data = calibration.extremes_of(plan.quantizers[quantizers[0]]).magnitude;
-    std::vector<float> rows(data.size(), 0);
-    for (const std::size_t i : std::span(sharers).subspan(quantizers.size())) {
+    tensors.push_back(std::move(smoothed));
+  }
+  return tensors;
+}
+
+// Layers that read one tensor have one smoothing, from the weights of all of them.
+Plan choose_smoothing(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
+  const Graph& graph = model.graph();
+  for (const auto& [tensor, data, weights] : smoothed_tensors(plan, graph)) {
+    const std::vector<float>& magnitude = calibration.extremes_of(plan.quantizers[data[0]]).magnitude;
+    std::vector<float> largest(magnitude.size(), 0);  // of the weights, by channel
+    for (const std::size_t i : weights) {
       const Quantizer& quantizer = plan.quantizers[i];
       const Observed observed = with_weight(model, quantizer, [&](const Tensor& weight) {
-        return observed_in(weight, std::vector{1 - quantizer.channel_axes[0]});
+        return observed_in(weight, std::vector{quantizer.smoothing_axis});
       });
-      for (std::size_t row = 0; row < rows.size(); ++row) rows[row] = std::max(rows[row], observed.magnitude[row]);
+      std::ranges::transform(largest, observed.magnitude, largest.begin(),
+                             [](float a, float b) { return std::max(a, b); });
     }
-    const std::vector<float> smoothing = smoothing_of(data, rows, alpha);
-    for (const std::size_t i : sharers) plan.quantizers[i].smoothing = smoothing;
+    const double alpha = alpha_of(graph.node(graph.find(plan.quantizers[weights[0]].node)), options);
+    const std::vector<float> smoothing = smoothing_of(magnitude, largest, alpha);
+    for (const std::size_t i : data) plan.quantizers[i].smoothing = smoothing;
+    for (const std::size_t i : weights) plan.quantizers[i].smoothing = smoothing;
+  }
+  return plan;
+}
+
+// True where nothing but what is smoothed would see the tensor divided.
+bool can_fold(const Plan& plan, const Graph& graph, const Smoothed& smoothed, const Makers& makers) {
+  std::set<std::string_view> readers;
+  for (const std::size_t i : smoothed.weights) readers.insert(plan.quantizers[i].node);
+  const auto is_reader = [&](const Use& use) {
+    const Node& node = graph.node(use.node);
+    return node.kind == OpKind::kShapeOf || (use.port == 0 && readers.contains(node.name));
+  };
+  if (!std::ranges::all_of(graph.value(smoothed.tensor).uses, is_reader)) return false;
+  std::set<ValueId> changed(makers.scaled.begin() + 1, makers.scaled.end());
+  for (const auto& [node, port, axes] : makers.operands)
+    changed.insert(graph.node(node).inputs[static_cast<std::size_t>(port)]);
+  // The weight of a layer may be quantized, with scales that take the factors in.
+  return std::ranges::none_of(plan.quantizers, [&](const Quantizer& quantizer) {
+    const bool is_weight = quantizer.kind == SiteKind::kWeight;
+    return changed.contains(value_of(quantizer, graph)) && (!is_weight || quantizer.channel_axes.empty());
+  });
+}
+
+// Where the operation in front can divide, nothing has to as the model runs.
+Plan fold_smoothing(Plan plan, const Graph& graph) {
+  for (const Smoothed& smoothed : smoothed_tensors(plan, graph)) {
+    const Quantizer& data = plan.quantizers[smoothed.data[0]];
+    const auto makers = makers_of(graph, smoothed.tensor, data.smoothing_axis);
+    if (!makers || !can_fold(plan, graph, smoothed, *makers)) continue;
+    std::vector<Operand> weights;
+    for (const std::size_t i : smoothed.weights) {
+      const Quantizer& weight = plan.quantizers[i];
+      weights.push_back({graph.find(weight.node), weight.port, {weight.smoothing_axis}});
+    }
+    plan.rescalings.push_back(rescaling_of(graph, makers->operands, weights, data.smoothing));
+    for (const std::size_t i : smoothed.data) plan.quantizers[i].smoothing.clear();
+    for (const std::size_t i : smoothed.weights) plan.quantizers[i].smoothing.clear();
   }
   return plan;
 }
@@ -128,7 +188,7 @@ Observed observed_by(const Model& model, const Quantizer& quantizer, const Calib
 }
 
 // A scale may be shared by activations, and by the tables of embeddings, whose rows become activations.
-Plan fit(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
+Plan fit_activations(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
   std::map<int, std::vector<Observed>> shared;
   for (const Quantizer& quantizer : plan.quantizers) {
     if (quantizer.shared_scale >= 0)
@@ -137,9 +197,7 @@ Plan fit(const Model& model, Plan plan, const Calibration& calibration, const Qu
   for (Quantizer& quantizer : plan.quantizers) {
     if (quantizer.shared_scale >= 0) {
       quantizer.range = fit_activation(united(shared[quantizer.shared_scale]), quantizer.config);
-    } else if (quantizer.kind == SiteKind::kWeight) {
-      quantizer.range = fit_weight_of(model, quantizer, options);
-    } else {
+    } else if (quantizer.kind != SiteKind::kWeight) {
       const Observed& observed = *calibration.of(quantizer);
       quantizer.range = fit_activation(quantizer.smoothing.empty() ? observed : divided(observed, quantizer.smoothing),
                                        quantizer.config);
@@ -148,13 +206,31 @@ Plan fit(const Model& model, Plan plan, const Calibration& calibration, const Qu
   return plan;
 }
 
+Plan fit_weights(const Model& model, Plan plan, const QuantizeOptions& options) {
+  const std::unique_ptr<Model> rescaled = with_rescalings(model, plan);
+  for (Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.kind == SiteKind::kWeight && quantizer.shared_scale < 0)
+      quantizer.range = fit_weight_of(rescaled ? *rescaled : model, quantizer, options);
+  }
+  return plan;
+}
+
 }  // namespace
+
+std::unique_ptr<Model> with_rescalings(const Model& model, const Plan& plan) {
+  if (plan.rescalings.empty()) return nullptr;
+  Plan rescalings;
+  rescalings.rescalings = plan.rescalings;
+  return model.apply(rescalings);
+}
 
 Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
   plan = leave_out_unseen(std::move(plan), model.graph(), calibration);
   plan = leave_out_unbounded(plan, calibration);
-  plan = choose_smoothing(model, std::move(plan), calibration, options.smooth_quant_alpha);
-  return fit(model, std::move(plan), calibration, options);
+  plan = choose_smoothing(model, std::move(plan), calibration, options);
+  plan = fit_activations(model, std::move(plan), calibration, options);
+  plan = fold_smoothing(std::move(plan), model.graph());
+  return fit_weights(model, std::move(plan), options);
 }
 
 }  // namespace tightrope

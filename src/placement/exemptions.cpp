@@ -177,6 +177,15 @@ std::vector<Exemption> exemptions(const Graph& graph, const std::vector<bool>& f
   return entries;
 }
 
+bool has_attention(const Graph& graph) {
+  if (std::ranges::find(graph.nodes(), OpKind::kAttention, &Node::kind) != graph.nodes().end()) return true;
+  std::vector<PatternRow> rows;
+  for (const PatternRow& row : ignored_patterns(graph.vocabulary)) {
+    if (row.name == "multihead_attention_output") rows.push_back(row);
+  }
+  return !find_patterns(graph, data_flow(graph), rows, false).empty();
+}
+
 std::vector<Fusion> fusions(const Graph& graph, const std::vector<bool>& flow, const QuantizeOptions& options) {
   std::vector<Fusion> found(flow.size());
   for (const PatternMatch& match : matches(graph, flow, options, fused_patterns(graph.vocabulary), true)) {

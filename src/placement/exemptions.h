@@ -28,6 +28,9 @@ struct Exemption {
 // Throws what ignored_nodes() throws.
 std::vector<Exemption> exemptions(const Graph& graph, const std::vector<bool>& flow, const QuantizeOptions& options);
 
+// True for fused attention, and for products behind a softmax as attention has them.
+bool has_attention(const Graph& graph);
+
 // By node: the first operation of the fused ones that it is part of (itself for the first), or kNone; and the pattern.
 struct Fusion {
   NodeId first = kNone;

@@ -259,8 +259,17 @@ def test_every_option_of_placement_is_taken_in_any_case_of_letters(work):
     assert not any(quantizer["half_range"] for quantizer in quantizers)
 
 
-def test_an_applied_plan_gives_the_same_model(work, out):
-    assert quantize(work, out / "int8.xml", "--plan", out / "plan.json").returncode == DONE
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ([], "range"),
+        (["--channel-alignment"], "factors"),
+        (["--smooth-quant-alpha", "-1", "--smooth-quant-alpha-convolution", "0.5"], "smoothing"),
+    ],
+)
+def test_an_applied_plan_gives_the_same_model(work, out, options, key):
+    assert quantize(work, out / "int8.xml", "--plan", out / "plan.json", *options).returncode == DONE
+    assert f'"{key}": ' in (out / "plan.json").read_text()
     result = run("apply", work / "model.xml", out / "plan.json", "-o", out / "again.xml")
     assert result.returncode == DONE, result.stderr
     assert (out / "again.bin").read_bytes() == (out / "int8.bin").read_bytes()

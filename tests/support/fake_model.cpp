@@ -102,6 +102,24 @@ const Quantizer* find(const Plan& plan, SiteKind kind, const std::string& node, 
   return found == plan.quantizers.end() ? nullptr : &*found;
 }
 
+// A net with constants changed by the rescalings of a plan; constants are read once there.
+std::shared_ptr<const Net> rescaled(const std::shared_ptr<const Net>& net, const Plan& plan) {
+  if (plan.rescalings.empty()) return net;
+  auto result = std::make_shared<Net>(*net);
+  for (const Rescaling& rescaling : plan.rescalings) {
+    for (const AdjustedConstant& adjusted : rescaling.constants) {
+      const Node& node = net->graph.node(net->graph.find_or_throw(adjusted.node));
+      Array& array = result->constants[index(node.inputs[index(adjusted.port)])];
+      for (std::size_t i = 0; i < array.values.size(); ++i) {
+        const std::size_t c = channel_of(i, array.shape, adjusted.axes);
+        array.values[i] =
+            array.values[i] * adjusted.factors.at(c) + (adjusted.addends.empty() ? 0 : adjusted.addends[c]);
+      }
+    }
+  }
+  return result;
+}
+
 class FakeSession : public Session {
  public:
   FakeSession(std::shared_ptr<const Net> net, const Plan& plan, std::shared_ptr<Usage> usage,
@@ -216,7 +234,7 @@ std::unique_ptr<Model> FakeModel::apply(const Plan& plan) const {
     if (graph().find(shift.node) == kNone)
       throw InvalidArgument(fmt::format("[apply] the model has no node '{}'.", shift.node));
   }
-  auto result = std::make_unique<FakeModel>(net_, plan, usage_);
+  auto result = std::make_unique<FakeModel>(rescaled(net_, plan), plan, usage_);
   result->notes_ = notes_;
   return result;
 }

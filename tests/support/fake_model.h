@@ -35,10 +35,11 @@ struct Usage {
   CompileOptions options;  // of the last compile()
 };
 
-// apply() quantizes with the formula of docs/algorithms.md at outputs, inputs and weights, and adds bias shifts along
-// the channel axis before an output is quantized. Probes see a value as its operation gives it, not yet quantized;
-// reductions have the kept axes alone as their shape. A value without elements stands for a branch that did not run
-// where its node has a body, and reduces as a framework does elsewhere. save() writes the plan.
+// apply() changes constants by the rescalings, quantizes with the formula of docs/algorithms.md at outputs, inputs and
+// weights, and adds bias shifts along the channel axis before an output is quantized. Probes see a value as its
+// operation gives it, not yet quantized; reductions have the kept axes alone as their shape. A value without elements
+// stands for a branch that did not run where its node has a body, and reduces as a framework does elsewhere. save()
+// writes the plan.
 class FakeModel : public Model {
  public:
   explicit FakeModel(std::shared_ptr<const Net> net, Plan plan = {},

@@ -105,7 +105,9 @@ class AdvancedBiasCorrectionParameters:
 class AdvancedSmoothQuantParameters:
     """How far smooth-quant moves outliers from activations to weights: 0 not at all, 1 fully, negative turns it off.
 
-    convolution: for convolutions; only negative values work yet.
+    The operation in front of the data takes the division in where it can; otherwise a multiplication is added.
+
+    convolution: for convolutions without groups, of data that nothing else reads in 8 bits.
     matmul: for matrix products of constant weights and data that nothing else reads in 8 bits; of data with fewer than
         three axes only with `model_type=TRANSFORMER`.
     """
@@ -122,7 +124,8 @@ class AdvancedQuantizationParameters:
         bits, else DISABLE.
     quantize_outputs: True to quantize the values that the model returns, too.
     inplace_statistics: True to compute statistics inside the graph where that is possible; the numbers are the same.
-    disable_channel_alignment: False to align the channels of consecutive convolutions first.
+    disable_channel_alignment: False to give the channels between a layer and the convolutions behind it equal ranges
+        first, which costs one more pass over the calibration data.
     disable_bias_correction: True to leave biases as they are.
     batchwise_statistics: True to take each entry of a batch as a sample of its own. None: only if the calibration
         dataset tells a batch size above 1.

@@ -95,6 +95,18 @@ TEST(Without, GivesTheEmptyPlanWhereEverythingIsReverted) {
   EXPECT_EQ(without(plan, groups, {false, false}, RestoreMode::kActivationsAndWeights), plan);
 }
 
+TEST(Without, KeepsARescalingAsLongAsOneOfItsOperationsIsQuantized) {
+  Plan plan = branched_plan();
+  plan.rescalings = {{{{"conv1", 1, {0}, {2}, {}}, {"conv2", 1, {1}, {0.5F}, {}}}}};
+  const auto groups = form_groups(plan);
+  const auto rest = [&](bool first, bool second) {
+    return without(plan, groups, {first, second}, RestoreMode::kActivationsAndWeights).rescalings;
+  };
+  EXPECT_EQ(rest(true, false), plan.rescalings);
+  EXPECT_EQ(rest(false, true), plan.rescalings);
+  EXPECT_THAT(rest(true, true), IsEmpty());
+}
+
 TEST(Without, KeepsWeightsAndTheirBiasShiftsWhereOnlyActivationsAreReverted) {
   const Plan plan = branched_plan();
   const auto groups = form_groups(plan);

@@ -208,7 +208,6 @@ TEST(QuantizeOptions, ASubsetSizeBelowOneIsRefused) {
 TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
   EXPECT_THAT(unsupported(R"({"mode": "fp8_e4m3"})"), AllOf(HasSubstr("'mode' = 'fp8_e4m3'"), HasSubstr("works")));
   EXPECT_THAT(unsupported(R"({"fast_bias_correction": false})"), HasSubstr("'fast_bias_correction' = 'false'"));
-  EXPECT_THAT(unsupported(advanced(R"("disable_channel_alignment": false)")), HasSubstr("disable_channel_alignment"));
   EXPECT_THAT(unsupported(advanced(R"("activations_quantization_params": {"destination_type": "f8e4m3"})")),
               HasSubstr("activations_quantization_params.destination_type' = 'f8e4m3'"));
   EXPECT_THAT(unsupported(advanced(R"("weights_quantization_params": {"mode": "asymmetric_lora_nls"})")),
@@ -216,8 +215,6 @@ TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"apply_for_all_nodes": true})")),
               HasSubstr("apply_for_all_nodes"));
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"threshold": 2})")), HasSubstr("threshold"));
-  EXPECT_THAT(unsupported(advanced(R"("smooth_quant_alphas": {"convolution": 0.5})")),
-              HasSubstr("smooth_quant_alphas.convolution"));
   EXPECT_THAT(unsupported(advanced(R"("backend_params": {"compress_weights": false})")), HasSubstr("backend_params"));
 }
 
@@ -230,6 +227,23 @@ TEST(QuantizeOptions, SmoothQuantHasTheAlphaOfMatrixProductsOrTheDeprecatedOne) 
   EXPECT_EQ(alpha(R"("smooth_quant_alphas": {"matmul": 0.5}, "smooth_quant_alpha": 0.25)"), 0.25);
   EXPECT_LT(alpha(R"("smooth_quant_alpha": -1)"), 0);
   EXPECT_THROW(check(quantize_options_from_json(advanced(R"("smooth_quant_alpha": 1.5)"))), InvalidArgument);
+}
+
+TEST(QuantizeOptions, SmoothQuantOfConvolutionsIsOffUnlessItHasAnAlpha) {
+  const auto alpha = [](const std::string& fields) {
+    return quantize_options_from_json(advanced(fields)).smooth_quant_alpha_convolution;
+  };
+  EXPECT_LT(alpha(R"("smooth_quant_alphas": {"matmul": 0.5})"), 0);
+  EXPECT_EQ(alpha(R"("smooth_quant_alphas": {"convolution": 0.5})"), 0.5);
+  EXPECT_EQ(alpha(R"("smooth_quant_alphas": {"convolution": 0.5}, "smooth_quant_alpha": 0.25)"), 0.5);
+  EXPECT_LT(alpha(R"("smooth_quant_alphas": {"convolution": 0.5}, "smooth_quant_alpha": -1)"), 0);
+  EXPECT_THROW(check(quantize_options_from_json(advanced(R"("smooth_quant_alphas": {"convolution": 2})"))),
+               InvalidArgument);
+}
+
+TEST(QuantizeOptions, ChannelsAreAlignedWhereThatIsNotDisabled) {
+  EXPECT_FALSE(quantize_options_from_json("{}").channel_alignment);
+  EXPECT_TRUE(quantize_options_from_json(advanced(R"("disable_channel_alignment": false)")).channel_alignment);
 }
 
 TEST(QuantizeOptions, ARangeEstimatorThatMakesNoSenseIsRefused) {

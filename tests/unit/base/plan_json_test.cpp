@@ -34,7 +34,10 @@ Plan example() {
   plan.quantizers[2].kind = SiteKind::kInput;
   plan.quantizers[2].node = "add";
   plan.quantizers[2].port = 1;
+  plan.quantizers[2].smoothing = {2, 0.1F};
+  plan.quantizers[2].smoothing_axis = 1;
   plan.bias_shifts = {{"conv", {0.1F, -0.2F, 1e-30F}}};
+  plan.rescalings = {{{{"norm", 1, {0}, {0.5F, 3}, {}}, {"conv", 2, {0, 1}, {2, 1}, {0, -0.1F}}}}};
   return plan;
 }
 
@@ -92,7 +95,7 @@ TEST(PlanJson, ReadsAsAPersonWouldWriteIt) {
   plan.quantizers = {output_quantizer("relu", {"conv"}, 0, 0.1F)};
   plan.bias_shifts = {{"conv", std::vector<float>(30, 0.125F)}};
   const std::string json = to_json(plan);
-  EXPECT_THAT(json, HasSubstr("{\n \"format\": \"tightrope plan\",\n \"version\": 2,\n \"quantizers\": [\n"));
+  EXPECT_THAT(json, HasSubstr("{\n \"format\": \"tightrope plan\",\n \"version\": 3,\n \"quantizers\": [\n"));
   EXPECT_THAT(json, HasSubstr("   \"range\": {\"low\": [0.0], \"high\": [0.1], \"levels\": 256}\n"));
   EXPECT_THAT(json, HasSubstr("   \"operations\": [\"conv\"],\n"));
   std::string shift = "\"shift\": [0.125";
@@ -127,6 +130,11 @@ TEST(PlanJson, RefusesValuesThatMakeNoPlan) {
   expect_refusal(replaced(json, "\"mode\": \"asymmetric\"", "\"mode\": \"odd\""), {"mode", "symmetric, asymmetric"});
   expect_refusal(replaced(json, "\"low\": [-1.5]", "\"low\": [-1.5, 1]"), {"range.high", "as many"});
   expect_refusal(replaced(json, "\"levels\": 256", "\"levels\": 1"), {"range.levels", "at least 2"});
+}
+
+TEST(PlanJson, WantsAnAddendForEachFactor) {
+  expect_refusal(replaced(to_json(example()), "\"addends\": [0.0, -0.1]", "\"addends\": [0.0]"),
+                 {"rescalings[0].constants[1].addends", "found 1 numbers", "2, are needed"});
 }
 
 TEST(PlanJson, RefusesOtherDocumentsAndVersions) {

@@ -75,6 +75,48 @@ TEST(MarkSmoothed, LeavesTensorsThatAConvolutionReadsInTheSameLevels) {
   EXPECT_THAT(smoothed(net.graph), ElementsAre());
 }
 
+// The nodes of quantizers that are smoothed where convolutions are, each with its axis.
+std::vector<std::string> smoothed_around_convolutions(const Graph& graph) {
+  QuantizeOptions options;
+  options.smooth_quant_alpha_convolution = 0.5;
+  std::vector<std::string> names;
+  for (const Quantizer& quantizer : mark_smoothed(place(graph, options), graph, options).quantizers) {
+    if (!quantizer.smoothing.empty()) names.push_back(quantizer.node + " " + std::to_string(quantizer.smoothing_axis));
+  }
+  return names;
+}
+
+TEST(MarkSmoothed, TakesConvolutionsWithoutGroupsWhereTheyHaveAnAlpha) {
+  GraphBuilder net;
+  const ValueId x = net.other("x", "Softplus", net.input("in"));
+  net.result(net.conv("a", x));
+  net.result(net.conv("b", x));
+  EXPECT_THAT(smoothed_around_convolutions(net.graph), ElementsAre("x 1", "a 1", "b 1"));
+  EXPECT_THAT(smoothed(net.graph), ElementsAre()) << "not by default";
+}
+
+TEST(MarkSmoothed, LeavesWhatAGroupConvolutionReads) {
+  GraphBuilder net;
+  const ValueId x = net.other("x", "Softplus", net.input("in"));
+  net.result(net.conv("conv", x));
+  net.result(net.conv("group", x, OpKind::kGroupConvolution));
+  EXPECT_THAT(smoothed_around_convolutions(net.graph), ElementsAre());
+}
+
+TEST(DivisorOf, IsFoundOnTheWeightOrInTheRescalingThatHoldsIt) {
+  Quantizer weight;
+  weight.node = "conv";
+  weight.port = 1;
+  weight.smoothing_axis = 1;
+  Plan plan;
+  EXPECT_THAT(divisor_of(weight, plan), ElementsAre());
+  plan.rescalings = {{{{"conv", 1, {0}, {7}, {}}, {"conv", 1, {1}, {2, 3}, {}}}}};
+  EXPECT_THAT(divisor_of(weight, plan), ElementsAre(2, 3));
+  plan.rescalings.clear();
+  weight.smoothing = {4, 5};
+  EXPECT_THAT(divisor_of(weight, plan), ElementsAre(4, 5));
+}
+
 TEST(MarkSmoothed, LeavesWeightsWithOneScale) {
   Tokens net;
   net.result(net.product("q", net.tokens("x", net.input("in")), {}));

@@ -34,6 +34,15 @@ std::vector<int> subset(std::size_t bits) {
   return axes;
 }
 
+TEST(NumbersChannels, WantsAscendingAxesThatExistAndTheRightNumber) {
+  EXPECT_TRUE(numbers_channels({2, 3, 4}, std::vector{0, 2}, 8));
+  EXPECT_TRUE(numbers_channels({2, 3, 4}, std::vector<int>{}, 1));
+  EXPECT_FALSE(numbers_channels({2, 3, 4}, std::vector{0, 2}, 6));
+  EXPECT_FALSE(numbers_channels({2, 3, 4}, std::vector{2, 0}, 8));
+  EXPECT_FALSE(numbers_channels({2, 3, 4}, std::vector{3}, 1));
+  EXPECT_FALSE(numbers_channels({2, 3, 4}, std::vector{-1}, 4));
+}
+
 TEST(ForEachRun, CoversEveryElementOnceForEverySubsetOfAxes) {
   for (const Shape& shape : {Shape{}, Shape{5}, Shape{1}, Shape{3, 7}, Shape{1, 5}, Shape{5, 1}, Shape{3, 1, 5},
                              Shape{2, 3, 5}, Shape{3, 2, 5, 7}, Shape{1, 3, 1, 2}, Shape{1, 1, 1, 1}}) {

@@ -56,6 +56,14 @@ std::vector<std::pair<Shape, std::vector<int>>> cases() {
   return result;
 }
 
+TEST(AdjustChannels, MultipliesAndAddsByChannel) {
+  std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  adjust_channels(values, {2, 3}, std::vector{1}, std::vector<float>{1, 10, 100});
+  EXPECT_THAT(values, testing::ElementsAre(1, 20, 300, 4, 50, 600));
+  adjust_channels(values, {2, 3}, std::vector{0}, std::vector<float>{2, 1}, std::vector<float>{1, -4});
+  EXPECT_THAT(values, testing::ElementsAre(3, 41, 601, 0, 46, 596));
+}
+
 TEST(ExtremesOf, AgreeWithAScalarLoopForEverySubsetOfAxes) {
   for (const auto& [shape, axes] : cases()) {
     const auto values = random_values(element_count(shape));
