@@ -9,6 +9,7 @@
 #include "accuracy/groups.h"
 #include "correction/smoothing.h"
 #include "graph/site.h"
+#include "pipeline/default_ranges.h"
 #include "ranges/fit.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
@@ -110,29 +111,44 @@ Range fit_weight_of(const Model& model, const Quantizer& quantizer) {
   });
 }
 
-Observed observed_by(const Model& model, const Quantizer& quantizer, const Calibration& calibration) {
-  if (quantizer.kind != SiteKind::kWeight) return *calibration.of(quantizer);
-  return with_weight(model, quantizer,
-                     [&](const Tensor& weight) { return observed_in(weight, quantizer.channel_axes); });
+Observed observed_by(const Model& model, const Quantizer& quantizer, const Calibration& calibration,
+                     const QuantizeOptions& options) {
+  if (quantizer.kind == SiteKind::kWeight) {
+    return with_weight(model, quantizer,
+                       [&](const Tensor& weight) { return observed_in(weight, quantizer.channel_axes); });
+  }
+  const Observed& observed = *calibration.of(quantizer);
+  if (!quantizer.smoothing.empty()) return divided(observed, quantizer.smoothing);
+  return has_default_estimator(options) ? up_to_limits(observed, quantizer, model.graph()) : observed;
 }
 
-// A scale may be shared by activations, and by the tables of embeddings, whose rows become activations.
-Plan fit(const Model& model, Plan plan, const Calibration& calibration) {
+// What each quantizer has to hold; nothing for weights that have a scale to themselves. A scale may be shared by
+// activations, and by the tables of embeddings, whose rows become activations.
+std::vector<Observed> observed_by_all(const Model& model, const Plan& plan, const Calibration& calibration,
+                                      const QuantizeOptions& options) {
+  std::vector<Observed> observed;
   std::map<int, std::vector<Observed>> shared;
   for (const Quantizer& quantizer : plan.quantizers) {
-    if (quantizer.shared_scale >= 0)
-      shared[quantizer.shared_scale].push_back(observed_by(model, quantizer, calibration));
+    const bool shares = quantizer.shared_scale >= 0;
+    observed.push_back(quantizer.kind == SiteKind::kWeight && !shares
+                           ? Observed{}
+                           : observed_by(model, quantizer, calibration, options));
+    if (shares) shared[quantizer.shared_scale].push_back(observed.back());
   }
-  for (Quantizer& quantizer : plan.quantizers) {
-    if (quantizer.shared_scale >= 0) {
-      quantizer.range = fit_activation(united(shared[quantizer.shared_scale]), quantizer.config);
-    } else if (quantizer.kind == SiteKind::kWeight) {
-      quantizer.range = fit_weight_of(model, quantizer);
-    } else {
-      const Observed& observed = *calibration.of(quantizer);
-      quantizer.range = fit_activation(quantizer.smoothing.empty() ? observed : divided(observed, quantizer.smoothing),
-                                       quantizer.config);
-    }
+  for (std::size_t i = 0; i < observed.size(); ++i) {
+    const auto sharers = shared.find(plan.quantizers[i].shared_scale);
+    if (sharers != shared.end()) observed[i] = united(sharers->second);
+  }
+  return observed;
+}
+
+Plan fit(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
+  const std::vector<Observed> observed = observed_by_all(model, plan, calibration, options);
+  plan = choose_modes(std::move(plan), observed, model.graph(), options);
+  for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
+    Quantizer& quantizer = plan.quantizers[i];
+    const bool is_alone = quantizer.kind == SiteKind::kWeight && quantizer.shared_scale < 0;
+    quantizer.range = is_alone ? fit_weight_of(model, quantizer) : fit_activation(observed[i], quantizer.config);
   }
   return plan;
 }
@@ -143,7 +159,7 @@ Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, con
   plan = leave_out_unseen(std::move(plan), model.graph(), calibration);
   plan = leave_out_unbounded(plan, calibration);
   plan = choose_smoothing(model, std::move(plan), calibration, options.smooth_quant_alpha);
-  return fit(model, std::move(plan), calibration);
+  return fit(model, std::move(plan), calibration, options);
 }
 
 }  // namespace tightrope
