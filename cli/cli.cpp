@@ -105,7 +105,8 @@ void add_placement_options(CLI::App& command, PlacementArguments& arguments) {
   };
   add_text("--placement", arguments.placement,
            "lean (quantizers where they make operations faster; the default) or reference (where NNCF puts them)");
-  add_text("--preset", arguments.preset, "performance (activations symmetric; the default) or mixed (asymmetric)");
+  add_text("--preset", arguments.preset,
+           "performance (activations symmetric) or mixed (asymmetric); by default by their values");
   add_text("--model-type", arguments.model_type,
            "transformer: preset mixed by default, and normalization in floating point");
   add_text("--target-device", arguments.target_device, "ANY (the default), CPU, CPU_SPR, GPU or NPU");

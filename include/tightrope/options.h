@@ -45,11 +45,15 @@ struct EndEstimator {
   std::optional<Aggregator> aggregator;
   std::optional<double> clipping_value;  // elements are clipped to [-clipping_value, clipping_value] first
   double outlier_probability = 1e-4;     // of quantiles (one minus it at the upper end), and of outliers at either end
+
+  bool operator==(const EndEstimator&) const = default;
 };
 
 struct RangeEstimator {
   EndEstimator min;
   EndEstimator max;
+
+  bool operator==(const RangeEstimator&) const = default;
 };
 
 // What the configuration of every quantizer must have; unset fields leave the choice to the device.

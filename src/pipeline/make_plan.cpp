@@ -17,6 +17,7 @@
 #include "graph/site.h"
 #include "pipeline/calibration.h"
 #include "pipeline/fit_plan.h"
+#include "pipeline/weights.h"
 #include "placement/exemptions.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"

@@ -55,7 +55,7 @@ def quantize(
     calibration_dataset: representative inputs, without labels.
     mode: 8-bit floating point instead of integers; not supported yet.
     preset: PERFORMANCE quantizes activations symmetrically, MIXED asymmetrically; weights are symmetric. The default
-        is MIXED for transformers, else PERFORMANCE.
+        is MIXED for transformers, else asymmetric where values are lopsided and it costs no time.
     target_device: the device that the model will run on.
     subset_size: how many items of the calibration data are used at most.
     fast_bias_correction: the fast way of correcting biases; the accurate one is not supported yet.
