@@ -120,7 +120,7 @@ TEST(PlanJson, NamesAMissingAndAnUnknownKey) {
   const std::string json = to_json(example());
   expect_refusal(replaced(json, "\"bits\": 8, ", ""), {"[plan] quantizers[0].config.bits", "missing"});
   expect_refusal(replaced(json, "\"bits\": 8", "\"bit\": 8, \"bits\": 8"), {"quantizers[0].config.bit:", "not known"});
-  expect_refusal(R"({"format": "tightrope plan", "version": 2, "quantizers": []})", {"bias_shifts", "missing"});
+  expect_refusal(R"({"format": "tightrope plan", "version": 3, "quantizers": []})", {"bias_shifts", "missing"});
 }
 
 TEST(PlanJson, RefusesValuesThatMakeNoPlan) {
@@ -139,7 +139,7 @@ TEST(PlanJson, WantsAnAddendForEachFactor) {
 
 TEST(PlanJson, RefusesOtherDocumentsAndVersions) {
   const std::string json = to_json(example());
-  expect_refusal(replaced(json, "\"version\": 2", "\"version\": 1"), {"version", "found 1", "reads 2"});
+  expect_refusal(replaced(json, "\"version\": 3", "\"version\": 2"), {"version", "found 2", "reads 3"});
   expect_refusal(replaced(json, "tightrope plan", "tightrope report"), {"format", "tightrope report"});
   expect_refusal("{}", {"format", "missing"});
   expect_refusal("[]", {"[plan]", "array"});
