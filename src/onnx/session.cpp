@@ -332,7 +332,9 @@ std::unique_ptr<Session> make_session(const Network& network, const CompileOptio
     const Parts parts = parts_of(network);
     session_options.AddExternalInitializers(parts.names, parts.constants);  // copied when the session is made
     Ort::Session session(environment, parts.bytes.data(), parts.bytes.size(), session_options);
-    const std::size_t workers = options.throughput ? std::max(1U, std::thread::hardware_concurrency()) : 1;
+    const std::size_t workers = options.requests > 0 ? static_cast<std::size_t>(options.requests)
+                                : options.throughput ? std::max(1U, std::thread::hardware_concurrency())
+                                                     : 1;
     return std::make_unique<OnnxSession>(std::move(session), workers, outputs);
   } catch (const Ort::Exception& error) {
     throw QuantizationError(fmt::format("[compile] device '{}': {}", options.device, error.what()));

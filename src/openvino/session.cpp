@@ -20,6 +20,7 @@ ov::AnyMap properties_of(const CompileOptions& options) {
     properties.emplace(ov::hint::inference_precision(ov::element::Type(options.precision)));
   properties.emplace(ov::hint::performance_mode(options.throughput ? ov::hint::PerformanceMode::THROUGHPUT
                                                                    : ov::hint::PerformanceMode::LATENCY));
+  if (options.requests > 0) properties.emplace(ov::hint::num_requests(static_cast<std::uint32_t>(options.requests)));
   return properties;
 }
 
@@ -40,7 +41,7 @@ InputPort port_of(const ov::Output<const ov::Node>& input) {
 class OpenVinoSession : public Session {
  public:
   OpenVinoSession(const std::shared_ptr<const ov::Model>& model, const CompileOptions& options)
-      : compiled_(core().compile_model(model, options.device, properties_of(options))) {
+      : compiled_(core().compile_model(model, options.device, properties_of(options))), requests_(options.requests) {
     for (const auto& input : compiled_.inputs()) ports_.push_back(port_of(input));
     stateful_ = !model->get_variables().empty();
   }
@@ -62,6 +63,7 @@ class OpenVinoSession : public Session {
   std::vector<Tensor> outputs_of(ov::InferRequest& request) const;
 
   ov::CompiledModel compiled_;
+  int requests_;  // at a time; 0: the device's choice
   std::optional<ov::InferRequest> single_;
   std::vector<InputPort> ports_;
   bool stateful_ = false;
@@ -110,7 +112,9 @@ void OpenVinoSession::run_all(const SampleReader& next, std::string_view what,
   std::condition_variable changed;
   std::deque<Finished> finished;
 
-  const auto count = static_cast<std::size_t>(compiled_.get_property(ov::optimal_number_of_infer_requests));
+  const std::size_t count =
+      requests_ > 0 ? static_cast<std::size_t>(requests_)
+                    : static_cast<std::size_t>(compiled_.get_property(ov::optimal_number_of_infer_requests));
   std::vector<Slot> slots(std::max<std::size_t>(count, 1));
   std::vector<std::size_t> idle;
   for (std::size_t i = slots.size(); i-- > 0;) {

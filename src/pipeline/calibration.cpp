@@ -36,7 +36,7 @@ void Calibration::run(const Plan& plan, const Dataset& data, std::size_t kept_sa
     if (request && std::find(requests_.begin(), requests_.end(), *request) == requests_.end())
       requests_.push_back(*request);
   }
-  statistics_ = collect(model_, data, requests_, options_.subset_size, kept_samples);
+  statistics_ = collect(model_, data, requests_, options_.subset_size, kept_samples, options_.stat_requests);
 }
 
 const Observed* Calibration::of(const Quantizer& quantizer) const {

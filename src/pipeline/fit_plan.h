@@ -9,8 +9,8 @@
 
 namespace tightrope {
 
-// Chooses the smoothing and fits every range. What no 8-bit range holds, or no item gave values to, leaves the plan with
-// a warning. Throws InvalidArgument for weights that are not finite.
+// Chooses the smoothing and fits every range. What no 8-bit range holds, or no item gave values to, leaves the plan
+// with a warning. Throws InvalidArgument for weights that are not finite.
 Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options);
 
 }  // namespace tightrope

@@ -7,9 +7,11 @@
 #include "base/stopwatch.h"
 #include "correction/fast_bias.h"
 #include "correction/smoothing.h"
+#include "devices/processor.h"
 #include "graph/site.h"
 #include "pipeline/calibration.h"
 #include "pipeline/fit_plan.h"
+#include "placement/overflow.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 #include "tightrope/quantize.h"
@@ -69,6 +71,8 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   };
 
   timed("placement", [&] { result.plan = mark_smoothed(place(model.graph(), options), model.graph(), options); });
+  if (const auto notice = overflow_notice(result.plan, options, dot_products_of_host()))
+    log(notice->level, notice->text);
   Calibration calibration(model, options);
   const bool is_in_doubt = !model.graph().carried_over.empty();
   timed("calibration", [&] {

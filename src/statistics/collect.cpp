@@ -105,7 +105,7 @@ void require_numbers(std::span<const float> low, std::span<const float> high, co
 }  // namespace
 
 Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
-                   std::int64_t subset_size, std::size_t kept_samples) {
+                   std::int64_t subset_size, std::size_t kept_samples, int items_at_a_time) {
   std::vector<Probe> probes;
   std::vector<Accumulator> accumulators;
   for (const StatisticRequest& request : requests) {
@@ -120,6 +120,7 @@ Statistics collect(const Model& model, const Dataset& data, std::span<const Stat
 
   CompileOptions options;
   options.throughput = true;
+  options.requests = items_at_a_time;
   const auto session = model.compile(options, probes);
   Thinning thinning(kept_samples);
   const auto limit = static_cast<std::size_t>(subset_size);

@@ -37,10 +37,10 @@ struct Statistics {
   std::int64_t items = 0;
 };
 
-// Reads at most `subset_size` items. The result does not depend on the number of threads.
-// Throws InvalidArgument for a dataset without items, for a tensor of the model itself that has no elements on any
-// item, and for NaN, naming the node. Infinities are kept.
+// Reads at most `subset_size` items, as many at a time as the device likes unless told. The result does not depend on
+// the number of threads. Throws InvalidArgument for a dataset without items, for a tensor of the model itself that has
+// no elements on any item, and for NaN, naming the node. Infinities are kept.
 Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
-                   std::int64_t subset_size, std::size_t kept_samples);
+                   std::int64_t subset_size, std::size_t kept_samples, int items_at_a_time = 0);
 
 }  // namespace tightrope
