@@ -42,6 +42,7 @@ constexpr std::string_view kFooter =
 // Text as it was typed; made into options by the same reader that serves Python.
 struct PlacementArguments {
   std::string placement;
+  std::string mode;
   std::string preset;
   std::string model_type;
   std::string target_device;
@@ -105,6 +106,8 @@ void add_placement_options(CLI::App& command, PlacementArguments& arguments) {
   };
   add_text("--placement", arguments.placement,
            "lean (quantizers where they make operations faster; the default) or reference (where NNCF puts them)");
+  add_text("--mode", arguments.mode,
+           "fp8_e4m3 or fp8_e5m2: 8-bit floating point instead of integers (OpenVINO, without accuracy control)");
   add_text("--preset", arguments.preset,
            "performance (activations symmetric) or mixed (asymmetric); by default by their values");
   add_text("--model-type", arguments.model_type,
@@ -247,6 +250,7 @@ QuantizeOptions quantize_options(const Arguments& arguments) {
   if (arguments.quantize.batch > 1) json["advanced_parameters"]["batchwise_statistics"] = true;
   add(json, "statistics_path", arguments.statistics);
   add(json, "placement", typed.placement);
+  add(json, "mode", typed.mode);
   add(json, "preset", typed.preset);
   add(json, "model_type", typed.model_type);
   add(json, "target_device", upper(typed.target_device));

@@ -19,7 +19,7 @@ ALLOWED = {
     "ranges": {"base", "kernels", "statistics"},
     "correction": {"base", "kernels", "graph", "statistics"},
     "accuracy": {"base", "graph"},
-    "pipeline": {"base", "graph", "placement", "statistics", "ranges", "correction", "accuracy"},
+    "pipeline": {"base", "graph", "devices", "placement", "statistics", "ranges", "correction", "accuracy"},
     "openvino": {"base", "kernels"},
     "onnx": {"base", "kernels"},
 }

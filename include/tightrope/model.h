@@ -28,7 +28,7 @@ struct CompileOptions {
   std::string device = "CPU";
   std::string precision = "f32";  // precision of the operations that stay in floating point; empty: the device's choice
   bool throughput = false;        // several samples at a time instead of one sample as fast as possible
-  std::int64_t requests = 0;      // how many at a time; 0: the device's choice
+  int requests = 0;               // samples at a time; 0: the device's choice
 };
 
 // A compiled model. Outputs come in the order of the model's outputs or, where it was compiled with probes, of those.

@@ -56,13 +56,15 @@ struct RangeEstimator {
   bool operator==(const RangeEstimator&) const = default;
 };
 
-// What the configuration of every quantizer must have; unset fields leave the choice to the device.
+// What the configuration of every quantizer must have; unset fields leave the choice to the device. `format` is for
+// modes of 8-bit floating point, which take nothing else.
 struct ConfigConstraints {
   std::optional<int> bits;
   std::optional<Mode> mode;
   std::optional<bool> per_channel;
   std::optional<bool> forced_sign;
   std::optional<bool> narrow_range;
+  std::optional<NumberFormat> format;
 };
 
 struct Subgraph {
@@ -80,7 +82,8 @@ struct IgnoredScope {
 };
 
 struct QuantizeOptions {
-  std::optional<Preset> preset;  // default: mixed for transformers, else performance
+  NumberFormat mode = NumberFormat::kInteger;  // 8-bit floating point: OpenVINO models, without accuracy control
+  std::optional<Preset> preset;                // default: mixed for transformers, else performance
   TargetDevice target_device = TargetDevice::kAny;
   std::int64_t subset_size = 300;  // calibration items
   IgnoredScope ignored_scope;
@@ -100,6 +103,8 @@ struct QuantizeOptions {
   bool batchwise_statistics = false;  // each entry along the first axis of an activation is an item of its own
   bool inplace_statistics = true;     // computed inside of the graph where that is possible
   std::string statistics_path;        // file to reuse statistics from, and to write them to; empty: none
+  bool compress_weights = true;  // see Plan
+  int stat_requests = 0;         // calibration items at a time; 0: the device's choice
 };
 
 struct AccuracyOptions {
@@ -109,6 +114,7 @@ struct AccuracyOptions {
   std::int64_t max_num_iterations = std::numeric_limits<std::int64_t>::max();  // validations after the first two
   std::optional<std::int64_t> ranking_subset_size;                             // items per ranking score; default: 8
   std::optional<std::string> intermediate_model_dir;
+  int eval_requests = 0;  // samples at a time in the ranking; 0: the device's choice
   RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;
   std::string validation_device = "CPU";
   std::string validation_precision = "f32";
@@ -118,7 +124,7 @@ struct AccuracyOptions {
 QuantizeOptions quantize_options_from_json(std::string_view json);
 AccuracyOptions accuracy_options_from_json(std::string_view json);
 
-// Symmetric or asymmetric activations: as asked for, or by the preset, or by the model type.
+// Symmetric or asymmetric activations: as asked for, or by the preset, or by the mode and the model type.
 Mode activation_mode(const QuantizeOptions& options);
 
 // Throw InvalidArgument for values out of range (subset_size 0, a negative or NaN max_drop ...).

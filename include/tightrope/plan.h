@@ -12,17 +12,22 @@ namespace tightrope {
 enum class SiteKind { kOutput, kInput, kWeight };
 enum class Mode { kSymmetric, kAsymmetric };
 
+// What the levels are: integers, or numbers of 8-bit floating point, by their bits of exponent and mantissa.
+enum class NumberFormat { kInteger, kF8E4M3, kF8E5M2 };
+
 struct QuantizerConfig {
   int bits = 8;
   Mode mode = Mode::kSymmetric;
   bool per_channel = false;
   bool narrow_range = false;  // one level less, so that the levels lie evenly around zero
   std::optional<bool> forced_sign;
+  NumberFormat format = NumberFormat::kInteger;
 
   bool operator==(const QuantizerConfig&) const = default;
 };
 
-// Real values of the lowest and the highest level; one entry, or one per channel.
+// Real values of the lowest and the highest level; one entry, or one per channel. Levels of integers are equally far
+// apart; those of 8-bit floating point lie around zero, with 256 bit patterns.
 struct Range {
   std::vector<float> low;
   std::vector<float> high;
@@ -93,6 +98,7 @@ struct Plan {
   std::vector<BiasShift> bias_shifts;
   std::vector<Follower> followers;
   std::vector<Rescaling> rescalings;  // one after the other
+  bool compress_weights = true;  // stored in 8 bits; otherwise in floating point, with a quantizer behind them
 
   bool empty() const { return quantizers.empty() && bias_shifts.empty() && rescalings.empty(); }
   bool operator==(const Plan&) const = default;

@@ -45,6 +45,15 @@ def classifier(batch: int = -1, size: int = 8, width: int = 8, layers: int = 2) 
     return ov.Model([ops.result(data, name="result")], [image], "classifier")
 
 
+def forked() -> ov.Model:
+    """Image [1, 3, 8, 8] -> left and right, their sum -> last -> classes [1, 4]."""
+    image = _parameter([1, 3, 8, 8], "image")
+    sides = [_convolution(image, 3, 8, name, seed) for seed, name in enumerate(("left", "right"), 51)]
+    data = _convolution(ops.add(*sides, name="sum"), 8, 8, "last", 53)
+    data = ops.reduce_mean(data, ops.constant(np.array([2, 3])), False, name="pool")
+    return ov.Model([ops.result(_product(data, normal(54, (8, 4)), "classes"), name="result")], [image], "forked")
+
+
 def _branch(name: str, seed: int) -> ov.Model:
     image = _parameter([-1, 3, 8, 8], "image")
     data = ops.reduce_mean(_convolution(image, 3, 8, "conv", seed), ops.constant(np.array([2, 3])), False, name="pool")

@@ -19,7 +19,11 @@ from tightrope import (
     Dataset,
     InvalidArgumentError,
     QuantizationError,
+<<<<<<< ours
     QuantizationMode,
+=======
+    QuantizationPreset,
+>>>>>>> theirs
     RangeEstimatorParameters,
     StatisticsCollectorParameters,
     StatisticsType,
@@ -30,7 +34,6 @@ from tightrope.common.quantization.quantizer_propagation.structs import Quantize
 from tightrope.parameters import QuantizationScheme
 from tightrope.quantization.advanced_parameters import (
     FP8QuantizationParameters,
-    FP8Type,
     QuantizationParameters,
 )
 
@@ -47,13 +50,11 @@ def ranges(kind: str, end: str, **options: Any) -> dict[str, Any]:
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
-    *[("mode", {"mode": mode}) for mode in QuantizationMode],
     ("fast_bias_correction", {"fast_bias_correction": False}),
     *[
         (f"{kind}_quantization_params.{field}", advanced(**{f"{kind}_quantization_params": value}))
         for kind in ("activations", "weights")
         for field, value in (
-            ("destination_type", FP8QuantizationParameters(FP8Type.E4M3)),
             ("mode", QuantizationParameters(mode=QuantizationScheme.SYMMETRIC_LORA)),
             ("mode", QuantizationParameters(mode=QuantizationScheme.ASYMMETRIC_LORA_NLS)),
         )
@@ -63,7 +64,21 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
         advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True)),
     ),
     ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
+<<<<<<< ours
     ("backend_params", advanced(backend_params={"compress_weights": False})),
+=======
+    ("smooth_quant_alphas.convolution", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5))),
+    ("backend_params.weights", advanced(backend_params={"weights": {"level_low": -64}})),
+    (
+        "statistics_type",
+        {"model_type": ModelType.TRANSFORMER, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
+    ),
+    (
+        "statistics_type",
+        {"preset": QuantizationPreset.MIXED, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
+    ),
+    *unsupported_range_options(),
+>>>>>>> theirs
 ]
 
 
@@ -77,11 +92,10 @@ def test_an_option_that_does_not_work_yet_is_refused_by_name_before_any_work(
     ):
         tightrope.quantize(fragile, Dataset(data), **options)
     controlled = {key.replace("advanced_param", "advanced_quantization_param"): options[key] for key in options}
-    if "mode" not in options:
-        with pytest.raises(UnsupportedError, match=name):
-            tightrope.quantize_with_accuracy_control(
-                fragile, Dataset(data), Dataset(data), lambda model, items: 1.0, **controlled
-            )
+    with pytest.raises(UnsupportedError, match=name):
+        tightrope.quantize_with_accuracy_control(
+            fragile, Dataset(data), Dataset(data), lambda model, items: 1.0, **controlled
+        )
     assert data.read == 0
 
 
@@ -109,7 +123,7 @@ def test_tuning_of_hyperparameters_is_refused_by_name_before_any_work(fragile: o
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1)),
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5)),
         advanced(activations_quantization_params=QuantizationParameters()),
-        advanced(weights_quantization_params=FP8QuantizationParameters()),
+        {"mode": "fp8_e4m3", **advanced(weights_quantization_params=FP8QuantizationParameters())},
         advanced(weights_quantization_params=QuantizationParameters(num_bits=8, mode=QuantizationScheme.SYMMETRIC)),
         *[advanced(quantizer_propagation_rule=rule) for rule in QuantizerPropagationRule],
         advanced(backend_params={}),

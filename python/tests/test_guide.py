@@ -155,6 +155,7 @@ TUNING: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["last"],
     ),
     "target_device": ({"target_device": nncf.TargetDevice.CPU}, NAMES),
+    "mode": ({"mode": nncf.QuantizationMode.FP8_E4M3}, NAMES),
     "model_type": ({"model_type": nncf.ModelType.TRANSFORMER}, NAMES),
     "advanced_parameters": (
         {
@@ -179,7 +180,6 @@ def test_the_guide_to_tuning_parameters_of_the_basic_flow(
 
 REFUSED = {
     "fast_bias_correction": ({"fast_bias_correction": False}, nncf.UnsupportedError),
-    "mode": ({"mode": nncf.QuantizationMode.FP8_E4M3}, nncf.UnsupportedError),
     # The guide gives a string where a list is needed; NNCF reads it letter by letter, and fails too.
     "patterns": ({"ignored_scope": nncf.IgnoredScope(patterns=".*agile.*")}, nncf.InvalidArgumentError),  # type: ignore[arg-type]
 }

@@ -70,6 +70,7 @@ def accuracy_options(
     advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None,
     validation_device: str,
     validation_precision: str,
+    eval_requests_number: int | None = None,
 ) -> dict[str, Any]:
     """The options that `quantize_with_accuracy_control` has beyond those of `quantize`, as a plain dict.
 
@@ -86,6 +87,7 @@ def accuracy_options(
         ),
         "validation_device": _encode("validation_device", validation_device, str),
         "validation_precision": _encode("validation_precision", validation_precision, str),
+        "eval_requests_number": eval_requests_number,
     }
 
 

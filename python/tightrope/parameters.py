@@ -66,7 +66,7 @@ class DropType(StrEnum):
 
 
 class QuantizationMode(StrEnum):
-    """Quantization to 8-bit floating point instead of integers; not supported yet.
+    """Quantization to 8-bit floating point instead of integers, for OpenVINO models.
 
     FP8_E4M3: 4 bits of exponent, 3 of mantissa.
     FP8_E5M2: 5 bits of exponent, 2 of mantissa.

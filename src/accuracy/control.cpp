@@ -131,7 +131,8 @@ RestoreResult search(const Model& model, const Plan& plan, std::span<const Group
                      Report& report, std::map<std::vector<bool>, double>& metrics) {
   const std::vector<double> scores = timed(report, "ranking", [&] {
     log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
-    const CompileOptions compile_options{options.validation_device, options.validation_precision, true};
+    const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
+                                         options.eval_requests};
     return rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
   });
   std::vector<double> prices;

@@ -69,6 +69,7 @@ Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<
     if (!floating.contains(shift.node)) rest.bias_shifts.push_back(shift);
   }
   rest.followers = plan.followers;
+  rest.compress_weights = plan.compress_weights;
   rest.rescalings = plan.rescalings;
   drop_idle_rescalings(rest);
   return rest;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/nearest.h"
+#include "base/number_mode.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
@@ -250,14 +251,29 @@ int checked_bits(std::int64_t bits, const std::string& option) {
   return static_cast<int>(bits);
 }
 
+// FP8QuantizationParameters rather than QuantizationParameters.
+bool holds_float8(const Fields& advanced, const std::string& key) {
+  const Json* value = advanced.find(key);
+  return value != nullptr && value->is_object() && value->contains("destination_type");
+}
+
+ConfigConstraints read_float8(const Fields& fields, NumberFormat mode) {
+  ConfigConstraints constraints;
+  constraints.format = fields
+                           .choice<NumberFormat>("destination_type",
+                                                 {{"f8e4m3", NumberFormat::kF8E4M3}, {"f8e5m2", NumberFormat::kF8E5M2}})
+                           .value_or(mode);
+  return constraints;
+}
+
 // What quantizers of activations or weights must look like.
-ConfigConstraints read_constraints(const Fields& advanced, const std::string& key) {
-  const Fields fields = advanced.object(
-      key, {"num_bits", "mode", "signedness_to_force", "per_channel", "narrow_range", "destination_type"});
-  if (fields.find("destination_type") != nullptr) throw fields.unsupported("destination_type", "leaving it out");
-  const std::string mode = fields.text("mode").value_or("");
+ConfigConstraints read_constraints(const Fields& advanced, const std::string& key, NumberFormat mode) {
+  if (holds_float8(advanced, key)) return read_float8(advanced.object(key, {"destination_type"}), mode);
+  const Fields fields =
+      advanced.object(key, {"num_bits", "mode", "signedness_to_force", "per_channel", "narrow_range"});
+  const std::string scheme = fields.text("mode").value_or("");
   for (const char* of_training : {"symmetric_lora", "symmetric_lora_nls", "asymmetric_lora", "asymmetric_lora_nls"}) {
-    if (mode == of_training) throw fields.unsupported("mode", "'symmetric' or 'asymmetric'");
+    if (scheme == of_training) throw fields.unsupported("mode", "'symmetric' or 'asymmetric'");
   }
   ConfigConstraints constraints;
   if (const auto bits = fields.integer("num_bits")) constraints.bits = checked_bits(*bits, fields.name("num_bits"));
@@ -281,6 +297,30 @@ std::optional<PropagationRule> read_propagation_rule(const Fields& advanced) {
                        fmt::format("a number from 0 to 3 or {}", fmt::join(names, " or ")));
 }
 
+int read_requests(const Fields& fields, const std::string& key) {
+  constexpr std::int64_t kMost = 1024;
+  const std::int64_t requests = fields.integer(key).value_or(0);
+  if (fields.find(key) != nullptr && (requests < 1 || requests > kMost))
+    throw fields.wrong(key, *fields.find(key), fmt::format("a number from 1 to {}", kMost));
+  return static_cast<int>(requests);
+}
+
+void read_backend(const Fields& advanced, QuantizeOptions& options) {
+  const char* external_data_dir = "external_data_dir";  // the reader of an ONNX model has taken it
+  const Fields backend =
+      advanced.object("backend_params", {"compress_weights", "stat_requests_number", "eval_requests_number",
+                                         "activations", "weights", external_data_dir});
+  if (const Json* folder = backend.find(external_data_dir))
+    throw backend.wrong(external_data_dir, *folder, "an ONNX model");
+  for (const char* of_levels : {"activations", "weights"}) {  // without effect in NNCF
+    if (backend.find(of_levels) != nullptr)
+      throw backend.unsupported(of_levels, fmt::format("{}_quantization_params", of_levels));
+  }
+  options.compress_weights = backend.boolean("compress_weights").value_or(options.compress_weights);
+  options.stat_requests = read_requests(backend, "stat_requests_number");
+  read_requests(backend, "eval_requests_number");  // the ranking's: accuracy_options_from_json
+}
+
 void read_advanced(const Fields& fields, QuantizeOptions& options) {
   // Accuracy control has another name for the same argument, which messages should show.
   const char* other = "advanced_quantization_parameters";
@@ -297,8 +337,8 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
   options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
   options.quantize_outputs = advanced.boolean("quantize_outputs").value_or(false);
   options.channel_alignment = !advanced.boolean("disable_channel_alignment").value_or(true);
-  options.activations = read_constraints(advanced, "activations_quantization_params");
-  options.weights = read_constraints(advanced, "weights_quantization_params");
+  options.activations = read_constraints(advanced, "activations_quantization_params", options.mode);
+  options.weights = read_constraints(advanced, "weights_quantization_params", options.mode);
   options.propagation_rule = read_propagation_rule(advanced).value_or(options.propagation_rule);
   options.activation_range = read_range_estimator(advanced, "activations_range_estimator_params");
   options.weight_range = read_range_estimator(advanced, "weights_range_estimator_params");
@@ -306,10 +346,7 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
   options.inplace_statistics = advanced.boolean("inplace_statistics").value_or(true);
   check_bias(advanced);
   read_smooth_quant_alphas(advanced, options);
-  if (const Json* backend = advanced.find("backend_params")) {
-    if (!backend->is_object()) throw advanced.wrong("backend_params", *backend, "a set of named values");
-    if (!backend->empty()) throw advanced.unsupported("backend_params", "leaving it out");
-  }
+  read_backend(advanced, options);
 }
 
 }  // namespace
@@ -319,12 +356,13 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
       parse(json), "",
       {"mode", "preset", "target_device", "subset_size", "fast_bias_correction", "model_type", "ignored_scope",
        "advanced_parameters", "advanced_quantization_parameters", "placement", "statistics_path"});
-  if (fields.choice<int>("mode", {{"fp8_e4m3", 0}, {"fp8_e5m2", 0}}))
-    throw fields.unsupported("mode", "leaving it out");
   if (!fields.boolean("fast_bias_correction").value_or(true)) {
     throw fields.unsupported("fast_bias_correction", "true");
   }
   QuantizeOptions options;
+  options.mode =
+      fields.choice<NumberFormat>("mode", {{"fp8_e4m3", NumberFormat::kF8E4M3}, {"fp8_e5m2", NumberFormat::kF8E5M2}})
+          .value_or(options.mode);
   options.preset = fields.choice<Preset>("preset", {{"performance", Preset::kPerformance}, {"mixed", Preset::kMixed}});
   options.target_device = fields
                               .choice<TargetDevice>("target_device", {{"ANY", TargetDevice::kAny},
@@ -348,13 +386,14 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
 AccuracyOptions accuracy_options_from_json(std::string_view json) {
   const Fields fields(parse(json), "",
                       {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision",
-                       "advanced_accuracy_restorer_parameters"});
+                       "eval_requests_number", "advanced_accuracy_restorer_parameters"});
   AccuracyOptions options;
   options.max_drop = fields.number("max_drop").value_or(options.max_drop);
   options.drop_type =
       fields.choice<DropType>("drop_type", {{"absolute", DropType::kAbsolute}, {"relative", DropType::kRelative}})
           .value_or(options.drop_type);
   options.higher_is_better = fields.boolean("higher_is_better").value_or(options.higher_is_better);
+  options.eval_requests = read_requests(fields, "eval_requests_number");
   options.validation_device = fields.text("validation_device").value_or(options.validation_device);
   options.validation_precision = fields.text("validation_precision").value_or(options.validation_precision);
 
@@ -377,7 +416,8 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
 
 Mode activation_mode(const QuantizeOptions& options) {
   if (options.activations.mode) return *options.activations.mode;
-  const Preset preset = options.preset.value_or(options.model_type ? Preset::kMixed : Preset::kPerformance);
+  const bool is_mixed = options.model_type && options.mode == NumberFormat::kInteger;
+  const Preset preset = options.preset.value_or(is_mixed ? Preset::kMixed : Preset::kPerformance);
   return preset == Preset::kMixed ? Mode::kAsymmetric : Mode::kSymmetric;
 }
 
@@ -392,6 +432,7 @@ void check(const QuantizeOptions& options) {
   }
   check_estimator(options.activation_range, "activations_range_estimator_params");
   check_estimator(options.weight_range, "weights_range_estimator_params");
+  check_mode(options);
   if (options.activations.bits) checked_bits(*options.activations.bits, "activations_quantization_params.num_bits");
   if (options.weights.bits) checked_bits(*options.weights.bits, "weights_quantization_params.num_bits");
 }

@@ -14,8 +14,9 @@ namespace {
 constexpr std::string_view kDocument = "plan";
 constexpr int kVersion = 3;
 
-constexpr std::array<std::string_view, 3> kKinds = {"output", "input", "weight"};  // in the order of SiteKind
-constexpr std::array<std::string_view, 2> kModes = {"symmetric", "asymmetric"};    // in the order of Mode
+constexpr std::array<std::string_view, 3> kKinds = {"output", "input", "weight"};      // in the order of SiteKind
+constexpr std::array<std::string_view, 2> kModes = {"symmetric", "asymmetric"};        // in the order of Mode
+constexpr std::array<std::string_view, 3> kFormats = {"integer", "f8e4m3", "f8e5m2"};  // in the order of NumberFormat
 
 // The enumerator whose name stands under `key`.
 template <typename Enum, std::size_t count>
@@ -46,6 +47,8 @@ Json json_of(const Quantizer& quantizer) {
                       {"per_channel", config.per_channel},
                       {"narrow_range", config.narrow_range},
                       {"forced_sign", config.forced_sign ? Json(*config.forced_sign) : Json()}};
+  if (config.format != NumberFormat::kInteger)
+    result["config"]["format"] = kFormats[static_cast<std::size_t>(config.format)];
   result["half_range"] = quantizer.half_range;
   result["shared_scale"] = quantizer.shared_scale;
   if (!quantizer.smoothing.empty()) {
@@ -65,6 +68,7 @@ QuantizerConfig read_config(ObjectReader reader) {
   config.per_channel = reader.boolean("per_channel");
   config.narrow_range = reader.boolean("narrow_range");
   config.forced_sign = reader.optional_boolean("forced_sign");
+  if (reader.has("format")) config.format = read_enum<NumberFormat>(reader, "format", kFormats);
   reader.finish();
   return config;
 }
@@ -147,6 +151,7 @@ std::string to_json(const Plan& plan) {
   }
   json["rescalings"] = Json::array();
   for (const Rescaling& rescaling : plan.rescalings) json["rescalings"].push_back(json_of(rescaling));
+  if (!plan.compress_weights) json["compress_weights"] = false;
   return readable_text(json);
 }
 
@@ -171,6 +176,7 @@ Plan plan_from_json(std::string_view text) {
       plan.rescalings.back().constants.push_back(read_adjusted(constant));
     rescaling.finish();
   }
+  if (reader.has("compress_weights")) plan.compress_weights = reader.boolean("compress_weights");
   reader.finish();
   return plan;
 }

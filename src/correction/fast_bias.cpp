@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "kernels/quantize.h"
+#include "kernels/rounded.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
@@ -38,19 +38,14 @@ std::vector<float> bias_shift(const Tensor& elements, const Quantizer& weight, s
   const std::size_t outputs = channels / groups;
   const std::size_t taps = elements.size() / (channels * inputs);
   const auto values = elements.as<float>();
-  const QuantizedTensor rounded = quantize_tensor(values, shape, weight.channel_axes, weight.range);
+  const std::vector<float> becomes = rounded(values, shape, weight);
   std::vector<float> shift(channels);
   std::size_t element = 0;
   for (std::size_t channel = 0; channel < shift.size(); ++channel) {
-    const std::size_t scale = rounded.scale.size() == 1 ? 0 : channel;
-    const float zero_point = rounded.zero_point.empty() ? 0.0F : rounded.zero_point[scale];
     double error = 0;
     for (std::size_t input = 0; input < inputs; ++input) {
       double tap_error = 0;
-      for (std::size_t tap = 0; tap < taps; ++tap, ++element) {
-        tap_error +=
-            values[element] - rounded.scale[scale] * (static_cast<float>(rounded.levels[element]) - zero_point);
-      }
+      for (std::size_t tap = 0; tap < taps; ++tap, ++element) tap_error += values[element] - becomes[element];
       error += tap_error * static_cast<double>(mean[channel / outputs * inputs + input]);
     }
     shift[channel] = static_cast<float>(error);

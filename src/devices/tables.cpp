@@ -102,6 +102,12 @@ Configs weight_row(DeviceOp op, TargetDevice device) {
   }
 }
 
+// Numbers of 8-bit floating point go where 8-bit integers would.
+Configs in_format(Configs configs, const QuantizeOptions& options, const ConfigConstraints& wish) {
+  for (QuantizerConfig& config : configs) config.format = wish.format.value_or(options.mode);
+  return configs;
+}
+
 bool allows(const ConfigConstraints& wish, const QuantizerConfig& config) {
   return wish.bits.value_or(config.bits) == config.bits && wish.mode.value_or(config.mode) == config.mode &&
          wish.per_channel.value_or(config.per_channel) == config.per_channel &&
@@ -182,26 +188,29 @@ TargetDevice effective_device(const QuantizeOptions& options) {
 
 std::vector<QuantizerConfig> output_configs(const QuantizeOptions& options) {
   const ConfigConstraints& wish = options.activations;
-  return {config_of(wish.bits.value_or(8), activation_mode(options), wish.per_channel.value_or(false),
-                    wish.narrow_range.value_or(false), wish.forced_sign)};
+  return in_format({config_of(wish.bits.value_or(8), activation_mode(options), wish.per_channel.value_or(false),
+                              wish.narrow_range.value_or(false), wish.forced_sign)},
+                   options, wish);
 }
 
 std::vector<QuantizerConfig> activation_configs(const Node& node, const QuantizeOptions& options) {
   if (node.device_op == DeviceOp::kUnlisted) return output_configs(options);
   const TargetDevice device = effective_device(options);
   Configs row = activation_row(node.device_op, device);
-  if (row.empty()) return {config_of(8, Mode::kSymmetric, false)};
+  if (row.empty()) return in_format({config_of(8, Mode::kSymmetric, false)}, options, options.activations);
   ConfigConstraints wish = activation_wish(options);
   if (node.device_op == DeviceOp::kAttention) wish.mode = Mode::kSymmetric;
   Configs configs = filtered(std::move(row), wish, node, "activations", options.target_device);
   if (needs_one_scale(node.device_op, device)) std::erase_if(configs, &QuantizerConfig::per_channel);
-  return configs;
+  return in_format(std::move(configs), options, options.activations);
 }
 
 std::vector<QuantizerConfig> weight_configs(const Node& node, const QuantizeOptions& options) {
   ConfigConstraints wish = options.weights;
   wish.mode = wish.mode.value_or(Mode::kSymmetric);
-  return filtered(weight_row(node.device_op, effective_device(options)), wish, node, "weights", options.target_device);
+  return in_format(
+      filtered(weight_row(node.device_op, effective_device(options)), wish, node, "weights", options.target_device),
+      options, options.weights);
 }
 
 bool needs_one_scale(DeviceOp op, TargetDevice effective) {

@@ -155,8 +155,11 @@ class Rewriter {
   }
 
   void run(const Plan& plan) {
+    compress_weights_ = plan.compress_weights;
     for (const Quantizer& quantizer : plan.quantizers) {
       if (quantizer.range.low.empty()) refuse(quantizer, "no range");
+      if (quantizer.config.format != NumberFormat::kInteger)
+        refuse(quantizer, "8-bit floating point, which is for OpenVINO models");
       if (graph_.find(quantizer.node) == kNone) {
         throw InvalidArgument(fmt::format(
             "[plan] node '{}' is not in the model; a plan made for this very model is needed", quantizer.node));
@@ -452,10 +455,12 @@ class Rewriter {
     const std::string source = pair.source == nullptr ? float_name(pair.value) : write(*pair.source);
     const std::string suffix = free_suffix(pair.value);
     pair.result = pair.gives_output ? pair.value : "dq_output" + suffix;
-    if (pair.quantizer->kind == SiteKind::kWeight)
+    if (pair.quantizer->kind != SiteKind::kWeight)
+      write_activation(pair, source, suffix);
+    else if (compress_weights_)
       write_weight(pair, suffix);
     else
-      write_activation(pair, source, suffix);
+      write_float_weight(pair, suffix);
     return pair.result;
   }
 
@@ -468,9 +473,7 @@ class Rewriter {
       source = wide;
     }
     if (!pair.quantizer->smoothing.empty()) source = write_division(*pair.quantizer, source, suffix);
-    auto& quantize = add_node("QuantizeLinear", "QuantizeLinear" + suffix, {source, parameters[0], parameters[1]},
-                              "q_output" + suffix);
-    set_axis(quantize, *pair.quantizer);
+    write_quantize(pair, source, parameters, suffix);
     write_dequantize(pair, parameters, suffix);
   }
 
@@ -487,16 +490,28 @@ class Rewriter {
     return result;
   }
 
-  void write_weight(const Pair& pair, const std::string& suffix) {
+  // The weight in floating point, as the quantizer wants it: with its rows multiplied, where it is smoothed.
+  std::vector<float> weight_values(const Pair& pair) const {
     const Quantizer& quantizer = *pair.quantizer;
-    if (quantizer.range.levels > 256) refuse_levels(quantizer);
-    const Tensor weight = network_.constants.at(pair.value);
-    Range range = with_zero_on_a_level(quantizer.range);
-    widen(range, pair.least_scale);
+    const Tensor& weight = network_.constants.at(pair.value);
     std::vector<float> values = weight.to_floats();
     if (!quantizer.smoothing.empty())
       adjust_channels(values, weight.shape(), std::vector{quantizer.smoothing_axis}, quantizer.smoothing);
-    const QuantizedTensor packed = quantize_tensor(values, weight.shape(), quantizer.channel_axes, range);
+    return values;
+  }
+
+  Range weight_range(const Pair& pair) const {
+    Range range = with_zero_on_a_level(pair.quantizer->range);
+    widen(range, pair.least_scale);
+    return range;
+  }
+
+  void write_weight(const Pair& pair, const std::string& suffix) {
+    const Quantizer& quantizer = *pair.quantizer;
+    if (quantizer.range.levels > 256) refuse_levels(quantizer);
+    const Shape shape = network_.constants.at(pair.value).shape();
+    const Range range = weight_range(pair);
+    const QuantizedTensor packed = quantize_tensor(weight_values(pair), shape, quantizer.channel_axes, range);
     // Always int8: with int8 activations runtimes take no other weights.
     const int offset = packed.lowest + range.levels - 1 > 127 ? 128 : 0;
     std::vector<std::int8_t> levels(packed.levels.size());
@@ -507,8 +522,22 @@ class Rewriter {
       const float zero = packed.zero_point.empty() ? 0 : packed.zero_point[c];
       grid.zero_point.push_back(zero_point_of(quantizer, c, zero - static_cast<float>(offset), -128));
     }
-    add_constant(network_, "q_output" + suffix, tensor_of(ElementType::kI8, levels, weight.shape()));
+    add_constant(network_, "q_output" + suffix, tensor_of(ElementType::kI8, levels, shape));
     write_dequantize(pair, add_parameters(grid, suffix), suffix);
+  }
+
+  // Rounded when the model is loaded, by a QuantizeLinear behind the weight.
+  void write_float_weight(const Pair& pair, const std::string& suffix) {
+    Quantizer quantizer = *pair.quantizer;
+    quantizer.range = weight_range(pair);
+    const std::vector<std::string> parameters = add_parameters(grid_of(quantizer, true), suffix);
+    std::string source = pair.value;
+    if (!quantizer.smoothing.empty() || type_of(pair) != ElementType::kF32) {
+      source = names_.unique("weight" + suffix);
+      add_constant(network_, source, Tensor::copy_of(weight_values(pair), network_.constants.at(pair.value).shape()));
+    }
+    write_quantize(pair, source, parameters, suffix);
+    write_dequantize(pair, parameters, suffix);
   }
 
   std::vector<std::string> add_parameters(const Grid& grid, const std::string& suffix) {
@@ -517,6 +546,13 @@ class Rewriter {
     add_constant(network_, "zero_point" + suffix,
                  tensor_of(grid.is_signed ? ElementType::kI8 : ElementType::kU8, grid.zero_point, shape));
     return {"scale" + suffix, "zero_point" + suffix};
+  }
+
+  void write_quantize(const Pair& pair, const std::string& source, const std::vector<std::string>& parameters,
+                      const std::string& suffix) {
+    auto& quantize = add_node("QuantizeLinear", "QuantizeLinear" + suffix, {source, parameters[0], parameters[1]},
+                              "q_output" + suffix);
+    set_axis(quantize, *pair.quantizer);
   }
 
   void write_dequantize(const Pair& pair, const std::vector<std::string>& parameters, const std::string& suffix) {
@@ -538,6 +574,7 @@ class Rewriter {
 
   Network& network_;
   proto::GraphProto& messages_;
+  bool compress_weights_ = true;
   const Graph& graph_;
   Names names_;
   std::vector<int> order_;                                           // of the base

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "kernels/channels.h"
+#include "kernels/float8.h"
 #include "kernels/quantize.h"
 #include "openvino/bodies.h"
 #include "openvino/convert.h"
@@ -65,10 +66,26 @@ void check_smoothing(const Quantizer& quantizer, const ov::PartialShape& shape) 
     refuse(quantizer, fmt::format("a smoothing of {} channels for {}", channels, shape.to_string()));
 }
 
+bool is_float8(const Quantizer& quantizer) { return quantizer.config.format != NumberFormat::kInteger; }
+
+ov::element::Type type_of(NumberFormat format) {
+  return format == NumberFormat::kF8E4M3 ? ov::element::f8e4m3 : ov::element::f8e5m2;
+}
+
+// By its kind of quantizer, as NNCF names it: "conv/fq_input_0", "conv/fc_input_0".
+std::string name_of(const Quantizer& quantizer) {
+  constexpr std::string_view kSites[] = {"output", "input", "weights"};  // in the order of SiteKind
+  return fmt::format("{}/{}_{}_{}", quantizer.node, is_float8(quantizer) ? "fc" : "fq",
+                     kSites[static_cast<std::size_t>(quantizer.kind)], quantizer.port);
+}
+
 // The channels of the data divided: multiplied by the reciprocals, which is faster.
-ov::Output<ov::Node> divided(const ov::Output<ov::Node>& source, const Quantizer& quantizer, const std::string& name) {
+ov::Output<ov::Node> divided(const ov::Output<ov::Node>& source, const Quantizer& quantizer) {
+  const ov::element::Type type = source.get_element_type();
+  if (!type.is_real()) refuse(quantizer, fmt::format("the tensor is {}, not floating point", type.get_type_name()));
   if (quantizer.smoothing.empty()) return source;
   check_smoothing(quantizer, source.get_partial_shape());
+  const std::string name = name_of(quantizer);
   std::vector<float> factors;
   for (const float divisor : quantizer.smoothing) factors.push_back(1 / divisor);
   const auto axis = static_cast<std::size_t>(quantizer.smoothing_axis);
@@ -80,11 +97,11 @@ ov::Output<ov::Node> divided(const ov::Output<ov::Node>& source, const Quantizer
   return product;
 }
 
-std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, const Quantizer& quantizer,
-                                        const std::string& name) {
+// FakeQuantize, or FakeConvert for 8-bit floating point.
+std::shared_ptr<ov::Node> fake_node(const ov::Output<ov::Node>& source, const Quantizer& quantizer) {
   const ov::element::Type type = source.get_element_type();
-  if (!type.is_real()) refuse(quantizer, fmt::format("the tensor is {}, not floating point", type.get_type_name()));
   const ov::Shape shape = limits_shape(quantizer, source.get_partial_shape());
+  const std::string name = name_of(quantizer);
   const auto limit = [&](const std::string& part, std::vector<float> values) {
     // A float16 tensor cannot hold limits beyond its own.
     if (type == ov::element::f16) {
@@ -92,10 +109,18 @@ std::shared_ptr<ov::Node> fake_quantize(const ov::Output<ov::Node>& source, cons
     }
     return constant(name + part, type, shape, values);
   };
-  auto node = std::make_shared<ov::op::v0::FakeQuantize>(
-      divided(source, quantizer, name), limit("/input_low", quantizer.range.low),
-      limit("/input_high", quantizer.range.high), limit("/output_low", quantizer.range.low),
-      limit("/output_high", quantizer.range.high), static_cast<std::size_t>(quantizer.range.levels));
+  std::shared_ptr<ov::Node> node;
+  if (is_float8(quantizer)) {
+    const std::vector<float> scale = float8_scale(quantizer.range, quantizer.config.format);
+    node = std::make_shared<ov::op::v13::FakeConvert>(source, limit("/scale", scale),
+                                                      limit("/shift", std::vector<float>(scale.size())),
+                                                      type_of(quantizer.config.format));
+  } else {
+    node = std::make_shared<ov::op::v0::FakeQuantize>(
+        source, limit("/input_low", quantizer.range.low), limit("/input_high", quantizer.range.high),
+        limit("/output_low", quantizer.range.low), limit("/output_high", quantizer.range.high),
+        static_cast<std::size_t>(quantizer.range.levels));
+  }
   node->set_friendly_name(name);
   return node;
 }
@@ -106,8 +131,7 @@ void quantize_output(const NodeMap& nodes, const Quantizer& quantizer) {
     refuse(quantizer, "no such output");
   ov::Output<ov::Node> output = node->output(static_cast<std::size_t>(quantizer.port));
   const auto consumers = output.get_target_inputs();
-  const auto quantized =
-      fake_quantize(output, quantizer, fmt::format("{}/fq_output_{}", quantizer.node, quantizer.port));
+  const auto quantized = fake_node(divided(output, quantizer), quantizer);
   for (auto consumer : consumers) {
     // A shape does not depend on the elements, and reads them cheaper from the original.
     if (std::string_view(consumer.get_node()->get_type_name()) != "ShapeOf") consumer.replace_source_output(quantized);
@@ -118,7 +142,8 @@ void quantize_output(const NodeMap& nodes, const Quantizer& quantizer) {
 using SharedInputs = std::map<std::pair<ov::Output<ov::Node>, std::string>, std::shared_ptr<ov::Node>>;
 
 std::string key_of(const Quantizer& quantizer) {
-  return fmt::format("{} {} {} {} {} {}", fmt::join(quantizer.channel_axes, ","), quantizer.range.levels,
+  return fmt::format("{} {} {} {} {} {}", fmt::join(quantizer.channel_axes, ","),
+                     static_cast<int>(quantizer.config.format), quantizer.range.levels,
                      fmt::join(quantizer.range.low, ","), fmt::join(quantizer.range.high, ","),
                      fmt::join(quantizer.smoothing, ","), quantizer.smoothing_axis);
 }
@@ -133,10 +158,7 @@ ov::Input<ov::Node> input_of(const NodeMap& nodes, const Quantizer& quantizer) {
 void quantize_input(const NodeMap& nodes, const Quantizer& quantizer, SharedInputs& shared) {
   ov::Input<ov::Node> input = input_of(nodes, quantizer);
   auto& quantized = shared[{input.get_source_output(), key_of(quantizer)}];
-  if (!quantized) {
-    quantized = fake_quantize(input.get_source_output(), quantizer,
-                              fmt::format("{}/fq_input_{}", quantizer.node, quantizer.port));
-  }
+  if (!quantized) quantized = fake_node(divided(input.get_source_output(), quantizer), quantizer);
   input.replace_source_output(quantized);
 }
 
@@ -145,24 +167,57 @@ ov::element::Type storage_of(const QuantizedTensor& packed, const Range& range) 
   return packed.lowest + range.levels - 1 > std::numeric_limits<std::int8_t>::max() ? ov::element::u8 : ov::element::i8;
 }
 
-// Constant(i8 or u8) -> Convert -> [Subtract] -> Multiply: the form that the runtime recognizes as 8-bit weights.
-std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, const Quantizer& quantizer,
-                                        const std::string& name) {
+// With its rows multiplied, where it is smoothed.
+std::vector<float> values_of(const ov::op::v0::Constant& weight, const Quantizer& quantizer) {
   const Shape shape = to_shape(weight.get_shape());
   std::vector<float> values = weight.cast_vector<float>();
-  if (!quantizer.smoothing.empty()) {
-    check_smoothing(quantizer, weight.get_shape());
-    adjust_channels(values, shape, std::vector{quantizer.smoothing_axis}, quantizer.smoothing);
+  if (quantizer.smoothing.empty()) return values;
+  check_smoothing(quantizer, weight.get_shape());
+  adjust_channels(values, shape, std::vector{quantizer.smoothing_axis}, quantizer.smoothing);
+  return values;
+}
+
+// A weight in floating point, with a quantizer behind it.
+std::shared_ptr<ov::Node> fake_weight(const ov::Output<ov::Node>& source, const ov::op::v0::Constant& weight,
+                                      const Quantizer& quantizer) {
+  if (quantizer.smoothing.empty()) return fake_node(source, quantizer);
+  return fake_node(constant(name_of(quantizer) + "/smoothed", weight.get_element_type(), weight.get_shape(),
+                            values_of(weight, quantizer)),
+                   quantizer);
+}
+
+struct PackedWeight {
+  std::shared_ptr<ov::op::v0::Constant> levels;
+  std::vector<float> scale;
+  std::vector<float> zero_point;  // empty: none
+};
+
+PackedWeight pack(const ov::op::v0::Constant& weight, const Quantizer& quantizer, const std::string& name) {
+  const std::vector<float> values = values_of(weight, quantizer);
+  const Shape shape = to_shape(weight.get_shape());
+  if (is_float8(quantizer)) {
+    Float8Tensor packed =
+        float8_tensor(values, shape, quantizer.channel_axes, quantizer.range, quantizer.config.format);
+    for (float& scale : packed.scale) scale = 1 / scale;
+    return {constant(name, type_of(quantizer.config.format), weight.get_shape(), packed.levels),
+            std::move(packed.scale),
+            {}};
   }
+  QuantizedTensor packed = quantize_tensor(values, shape, quantizer.channel_axes, quantizer.range);
+  return {constant(name, storage_of(packed, quantizer.range), weight.get_shape(), packed.levels),
+          std::move(packed.scale), std::move(packed.zero_point)};
+}
+
+// Constant(8 bits) -> Convert -> [Subtract] -> Multiply: the form that the runtime recognizes as 8-bit weights.
+std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, const Quantizer& quantizer) {
+  const std::string name = name_of(quantizer);
   const ov::Shape scale_shape = [&] {
     const ov::Shape limits = limits_shape(quantizer, weight.get_shape());
-    return limits.empty() ? ov::Shape(shape.size(), 1) : limits;  // a scale of the weight's rank
+    return limits.empty() ? ov::Shape(weight.get_shape().size(), 1) : limits;  // a scale of the weight's rank
   }();
-  const QuantizedTensor packed = quantize_tensor(values, shape, quantizer.channel_axes, quantizer.range);
+  const PackedWeight packed = pack(weight, quantizer, name + "/quantized");
   const ov::element::Type type = weight.get_element_type();
-  const auto levels =
-      constant(name + "/quantized", storage_of(packed, quantizer.range), weight.get_shape(), packed.levels);
-  std::shared_ptr<ov::Node> real = std::make_shared<ov::op::v0::Convert>(levels, type);
+  std::shared_ptr<ov::Node> real = std::make_shared<ov::op::v0::Convert>(packed.levels, type);
   real->set_friendly_name(name + "/convert");
   if (!packed.zero_point.empty()) {
     real = std::make_shared<ov::op::v1::Subtract>(real,
@@ -174,7 +229,7 @@ std::shared_ptr<ov::Node> packed_weight(const ov::op::v0::Constant& weight, cons
   return real;
 }
 
-void quantize_weight(const NodeMap& nodes, const Quantizer& quantizer, SharedInputs& shared) {
+void quantize_weight(const NodeMap& nodes, const Quantizer& quantizer, bool compress, SharedInputs& shared) {
   ov::Input<ov::Node> input = input_of(nodes, quantizer);
   const auto source = input.get_source_output();
   const auto* weight = ov::as_type<ov::op::v0::Constant>(source.get_node());
@@ -183,9 +238,8 @@ void quantize_weight(const NodeMap& nodes, const Quantizer& quantizer, SharedInp
   auto& quantized = shared[{source, key_of(quantizer)}];
   if (!quantized) {
     constexpr int kLevelsOfAByte = 256;
-    const std::string name = fmt::format("{}/fq_weights_{}", quantizer.node, quantizer.port);
-    quantized = quantizer.range.levels > kLevelsOfAByte ? fake_quantize(source, quantizer, name)
-                                                        : packed_weight(*weight, quantizer, name);
+    quantized = compress && quantizer.range.levels <= kLevelsOfAByte ? packed_weight(*weight, quantizer)
+                                                                     : fake_weight(source, *weight, quantizer);
   }
   input.replace_source_output(quantized);
 }
@@ -266,7 +320,7 @@ void rewrite(ov::Model& clone, const Plan& plan) {
   SharedInputs shared;
   for (const Quantizer& quantizer : plan.quantizers) {
     if (quantizer.range.low.empty()) refuse(quantizer, "no range");
-    if (quantizer.kind == SiteKind::kWeight) quantize_weight(nodes, quantizer, shared);
+    if (quantizer.kind == SiteKind::kWeight) quantize_weight(nodes, quantizer, plan.compress_weights, shared);
   }
   // Inputs first: they read from the tensor itself, where an output quantizer stands between it and all its consumers.
   for (const Quantizer& quantizer : plan.quantizers) {

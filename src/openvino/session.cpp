@@ -63,7 +63,7 @@ class OpenVinoSession : public Session {
   std::vector<Tensor> outputs_of(ov::InferRequest& request) const;
 
   ov::CompiledModel compiled_;
-  std::int64_t requests_;  // at a time; 0: the device's choice
+  int requests_;  // at a time; 0: the device's choice
   std::optional<ov::InferRequest> single_;
   std::vector<InputPort> ports_;
   bool stateful_ = false;
@@ -112,8 +112,9 @@ void OpenVinoSession::run_all(const SampleReader& next, std::string_view what,
   std::condition_variable changed;
   std::deque<Finished> finished;
 
-  const auto count = static_cast<std::size_t>(
-      requests_ > 0 ? requests_ : compiled_.get_property(ov::optimal_number_of_infer_requests));
+  const std::size_t count =
+      requests_ > 0 ? static_cast<std::size_t>(requests_)
+                    : static_cast<std::size_t>(compiled_.get_property(ov::optimal_number_of_infer_requests));
   std::vector<Slot> slots(std::max<std::size_t>(count, 1));
   std::vector<std::size_t> idle;
   for (std::size_t i = slots.size(); i-- > 0;) {

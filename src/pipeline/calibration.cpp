@@ -89,9 +89,10 @@ void Calibration::run(const Plan& plan, const Dataset& data, std::size_t kept_sa
     if (is_smoothed_data(quantizer)) ask_for(smoothing_request(quantizer, graph, options_));
   }
   if (std::ranges::any_of(requests_, &StatisticRequest::per_sample)) warn_of_lost_samples(graph, options_);
-  statistics_ = options_.statistics_path.empty() ? collect(model_, data, requests_, options_.subset_size, kept_samples)
-                                                 : collect_or_reuse(options_.statistics_path, model_, data, requests_,
-                                                                    options_.subset_size, kept_samples);
+  statistics_ = options_.statistics_path.empty()
+                    ? collect(model_, data, requests_, options_.subset_size, kept_samples, options_.stat_requests)
+                    : collect_or_reuse(options_.statistics_path, model_, data, requests_, options_.subset_size,
+                                       kept_samples, options_.stat_requests);
 }
 
 const Observed* Calibration::of(const Quantizer& quantizer) const {

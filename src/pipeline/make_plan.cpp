@@ -14,11 +14,13 @@
 #include "correction/channel_alignment.h"
 #include "correction/fast_bias.h"
 #include "correction/smoothing.h"
+#include "devices/processor.h"
 #include "graph/site.h"
 #include "pipeline/calibration.h"
 #include "pipeline/fit_plan.h"
 #include "pipeline/weights.h"
 #include "placement/exemptions.h"
+#include "placement/overflow.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 #include "tightrope/quantize.h"
@@ -127,6 +129,8 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
     result.plan = mark_smoothed(place(model.graph(), options), model.graph(), options);
     mention_model_type(model.graph(), result.plan, options);
   });
+  if (const auto notice = overflow_notice(result.plan, options, dot_products_of_host()))
+    log(notice->level, notice->text);
   Plan alignment;
   if (options.channel_alignment) timed("channel alignment", [&] { alignment = align_channels(model, data, options); });
   const std::unique_ptr<Model> aligned = with_rescalings(model, alignment);

@@ -6,6 +6,7 @@
 #include "accuracy/control.h"
 #include "base/stopwatch.h"
 #include "pipeline/make_plan.h"
+#include "tightrope/error.h"
 
 namespace tightrope {
 namespace {
@@ -51,6 +52,9 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
                                                   const QuantizeOptions& options, const AccuracyOptions& accuracy) {
   check(options);
   check(accuracy);
+  if (options.mode != NumberFormat::kInteger)
+    throw InvalidArgument(
+        "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
   const Evaluate evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
     const auto session = model.apply(plan)->compile({accuracy.validation_device, accuracy.validation_precision, false});
     const CountedDataset counted(validation);

@@ -151,10 +151,8 @@ class Explanation {
   std::vector<ValueId> operands(const Node& node) const {
     std::vector<ValueId> found;
     for (int port = 0; port < static_cast<int>(node.inputs.size()); ++port) {
-      const auto& only = node.quantized_ports;
       const ValueId value = node.inputs[static_cast<std::size_t>(port)];
-      const bool may_be = only.empty() || std::ranges::find(only, port) != only.end();
-      if (may_be && setting_.is_quantizable(value)) found.push_back(value);
+      if (setting_.takes_quantizer(node, port) && setting_.is_quantizable(value)) found.push_back(value);
     }
     return found;
   }

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "placement/finish.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include "devices/tables.h"
 #include "graph/walk.h"
-#include "tightrope/error.h"
 
 namespace tightrope {
 namespace {
@@ -180,54 +176,6 @@ void keep_one_operand_of_additions(const Setting& setting, std::vector<Site>& si
     leaves[at_output[producers[first_is_larger ? 0 : 1]]] = true;
   }
   erase_sites(sites, leaves);
-}
-
-namespace {
-
-// The first plain convolution with 8-bit weights on each path from an input.
-std::vector<bool> first_convolutions(const Graph& graph, const std::set<NodeId>& with_weights) {
-  std::vector<bool> open(graph.nodes().size(), false);
-  std::vector<bool> first(graph.nodes().size(), false);
-  for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes().size()); ++id) {
-    const Node& node = graph.node(id);
-    bool reached = node.kind == OpKind::kParameter;
-    for_each_producer(graph, node,
-                      [&](NodeId producer) { reached = reached || open[static_cast<std::size_t>(producer)]; });
-    const bool taken = reached && node.kind == OpKind::kConvolution && with_weights.contains(id);
-    first[static_cast<std::size_t>(id)] = taken;
-    open[static_cast<std::size_t>(id)] = reached && !taken;
-  }
-  return first;
-}
-
-OverflowFix overflow_fix(const QuantizeOptions& options) {
-  return options.overflow_fix.value_or(has_eight_bits(options) ? OverflowFix::kFirstLayerOnly : OverflowFix::kDisable);
-}
-
-}  // namespace
-
-std::vector<bool> half_range(const Setting& setting, const std::vector<Site>& sites) {
-  std::vector<bool> half(sites.size(), false);
-  const OverflowFix fix = overflow_fix(setting.options);
-  if (fix == OverflowFix::kDisable) return half;
-  std::set<NodeId> with_weights;
-  for (const Site& site : sites) {
-    if (site.kind == SiteKind::kWeight) with_weights.insert(site.node);
-  }
-  const std::vector<bool> first = first_convolutions(setting.graph, with_weights);
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    const Site& site = sites[i];
-    const Node& node = setting.graph.node(site.node);
-    if (site.kind != SiteKind::kWeight || !computes_in_int8(node.kind)) continue;
-    half[i] = fix == OverflowFix::kEnable ? node.kind != OpKind::kDepthwiseConvolution
-                                          : static_cast<bool>(first[static_cast<std::size_t>(site.node)]);
-    if (!half[i] || site.configs[0].mode == Mode::kSymmetric) continue;
-    throw InvalidArgument(
-        fmt::format("[placement] node '{}' ({}): asymmetric weights can't use half of their levels; symmetric weights, "
-                    "or overflow_fix 'disable', are needed",
-                    node.name, node.type));
-  }
-  return half;
 }
 
 }  // namespace tightrope

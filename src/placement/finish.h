@@ -27,8 +27,4 @@ void make_products_symmetric(const Setting& setting, std::vector<Site>& sites);
 // gives it.
 void keep_one_operand_of_additions(const Setting& setting, std::vector<Site>& sites);
 
-// Marks the weights that use half of their levels: against overflow of the 16-bit accumulators of older processors.
-// One entry per site. Throws InvalidArgument for asymmetric weights among them.
-std::vector<bool> half_range(const Setting& setting, const std::vector<Site>& sites);
-
 }  // namespace tightrope

@@ -13,6 +13,7 @@
 #include "graph/walk.h"
 #include "placement/explain.h"
 #include "placement/finish.h"
+#include "placement/overflow.h"
 #include "placement/seed.h"
 #include "tightrope/error.h"
 #include "tightrope/quantize.h"
@@ -145,6 +146,7 @@ void refuse_quantized(const Graph& graph) {
 Plan plan_of(const Setting& setting, std::vector<Site> sites, std::vector<Follower> followers) {
   Plan plan;
   plan.followers = std::move(followers);
+  plan.compress_weights = setting.options.compress_weights;
   sort(sites);
   const std::vector<bool> half = half_range(setting, sites);
   for (std::size_t i = 0; i < sites.size(); ++i)
@@ -163,6 +165,11 @@ QuantizeOptions feasible(const Graph& graph, QuantizeOptions options) {
     throw Unsupported(fmt::format(
         "[placement] activations of {} and weights of {} bits were asked for; ONNX models are quantized to 8 bits",
         options.activations.bits.value_or(8), options.weights.bits.value_or(8)));
+  }
+  if (graph.vocabulary == Vocabulary::kOnnx && options.mode != NumberFormat::kInteger) {
+    throw Unsupported(
+        "[placement] mode is 8-bit floating point, which is for OpenVINO models; ONNX models are quantized to "
+        "integers");
   }
   // ONNX Runtime's kernels take no activations with a scale per channel, and models with them may not load.
   if (graph.vocabulary == Vocabulary::kOnnx && options.placement == Placement::kLean &&

@@ -310,6 +310,13 @@ bool Setting::is_quantizable(ValueId value) const {
   return in_flow(tensor.producer) && is_float(tensor.type) && tensor.known_rank;
 }
 
+bool Setting::takes_quantizer(const Node& node, int port) const {
+  const auto& only = node.quantized_ports;
+  if (only.empty() || std::ranges::find(only, port) != only.end()) return true;
+  constexpr int kValues = 2;  // of attention
+  return options.mode != NumberFormat::kInteger && node.kind == OpKind::kAttention && port == kValues;
+}
+
 bool Setting::takes_one_scale(NodeId id) const {
   return is_reference() && !is_exempt(id) && needs_one_scale(graph.node(id).device_op, effective_device(options));
 }

@@ -35,6 +35,10 @@ struct Setting {
   // quantizers.
   bool takes_one_scale(NodeId id) const;
 
+  // An input that gets a quantizer if its operation does. Attention takes queries and keys as integers, and its values,
+  // too, as 8-bit floating point.
+  bool takes_quantizer(const Node& node, int port) const;
+
   // A tensor of data that a quantizer can be put on.
   bool is_quantizable(ValueId value) const;
 };

@@ -139,9 +139,7 @@ Seeds reference_seeds(const Setting& setting) {
     if (node.trait == Trait::kComputes) {
       const auto configs = activation_configs(node, setting.options);
       for (int port = 0; port < static_cast<int>(node.inputs.size()); ++port) {
-        const auto& only = node.quantized_ports;
-        if (only.empty() || std::ranges::find(only, port) != only.end())
-          seed_activation(setting, {id, port}, configs, seeds);
+        if (setting.takes_quantizer(node, port)) seed_activation(setting, {id, port}, configs, seeds);
       }
     }
     if (node.trait == Trait::kComputes || node.trait == Trait::kLooksUp) seed_weights(setting, id, seeds);

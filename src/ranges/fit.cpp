@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "kernels/quantize.h"
 #include "tightrope/error.h"
 
@@ -124,7 +126,19 @@ Range fit_asymmetric_weight(std::span<const float> low, std::span<const float> h
   return range;
 }
 
+Range fit_float8(const Observed& observed, const QuantizerConfig& config) {
+  const float headroom = config.per_channel ? 1.0F : 2.0F;
+  Range range;
+  for (std::size_t i = 0; i < observed.low.size(); ++i) {
+    const float below = std::abs(observed.low[i]) + std::numeric_limits<float>::epsilon();
+    range.high.push_back(headroom * std::max(observed.magnitude[i], below));
+    range.low.push_back(-range.high.back());
+  }
+  return range;
+}
+
 Range fit_activation(const Observed& observed, const QuantizerConfig& config) {
+  if (config.format != NumberFormat::kInteger) return fit_float8(observed, config);
   if (config.mode == Mode::kAsymmetric) return fit_asymmetric(observed.low, observed.high, config);
   return fit_symmetric(observed.low, observed.magnitude, config, kActivationFloor);
 }
@@ -146,6 +160,7 @@ Range fit_weight(const Tensor& weight, std::span<const int> channel_axes, const 
 }
 
 Range fit_weight(const Observed& observed, const QuantizerConfig& config, bool use_half_range) {
+  if (config.format != NumberFormat::kInteger) return fit_float8(observed, config);
   if (config.mode == Mode::kAsymmetric && !use_half_range)
     return fit_asymmetric_weight(observed.low, observed.high, config);
   if (use_half_range) return half_range(observed.low, observed.magnitude, config, kWeightFloor, kNarrowestWeight);

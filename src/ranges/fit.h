@@ -30,6 +30,10 @@ Range fit_asymmetric_weight(std::span<const float> low, std::span<const float> h
 Range fit_half_range(std::span<const float> low, std::span<const float> magnitude, const QuantizerConfig& config,
                      float floor);
 
+// 8-bit floating point: the largest number of the format stands for the largest magnitude, and for twice that with one
+// scale per tensor. Formula: docs/algorithms.md#8-bit-floating-point
+Range fit_float8(const Observed& observed, const QuantizerConfig& config);
+
 // Of activations.
 Range fit_activation(const Observed& observed, const QuantizerConfig& config);
 

@@ -112,7 +112,7 @@ class Items {
 }  // namespace
 
 Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
-                   std::int64_t subset_size, std::size_t kept_samples, std::int64_t parallel) {
+                   std::int64_t subset_size, std::size_t kept_samples, int parallel) {
   std::vector<Observer> observers;
   for (const StatisticRequest& request : requests) observers.emplace_back(request, model.graph().value(request.value));
 

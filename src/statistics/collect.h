@@ -23,6 +23,6 @@ struct Statistics {
 // Throws InvalidArgument for a dataset without items, for a tensor of the model itself that has no elements on any
 // item, and for NaN, naming the node. Infinities are kept.
 Statistics collect(const Model& model, const Dataset& data, std::span<const StatisticRequest> requests,
-                   std::int64_t subset_size, std::size_t kept_samples, std::int64_t parallel = 0);
+                   std::int64_t subset_size, std::size_t kept_samples, int parallel = 0);
 
 }  // namespace tightrope

@@ -39,7 +39,7 @@ std::map<ValueId, std::size_t> bytes_of_values(const Model& model, std::span<con
 }  // namespace
 
 std::vector<Pass> plan_passes(const Model& model, std::span<const Observer> observers, const Sample& sample,
-                              std::int64_t parallel) {
+                              int parallel) {
   const std::map<ValueId, std::size_t> bytes = bytes_of_values(model, observers, sample);
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
   std::vector<Pass> passes = {{{}, parallel}};

@@ -13,12 +13,12 @@ namespace tightrope {
 
 struct Pass {
   std::vector<std::size_t> observers;  // indices
-  std::int64_t parallel = 0;           // requests at a time; 0: as many as the device likes
+  int parallel = 0;           // requests at a time; 0: as many as the device likes
 };
 
 // At least one pass, each observer in one of them; reductions in the graph are in the first. `sample` shows the extents
 // that the graph leaves open. `parallel` is the limit that the user has set, 0: none.
 std::vector<Pass> plan_passes(const Model& model, std::span<const Observer> observers, const Sample& sample,
-                              std::int64_t parallel);
+                              int parallel);
 
 }  // namespace tightrope

@@ -196,7 +196,7 @@ void require_same(const fs::path& path, bool same, std::string_view what) {
 
 Statistics collect_or_reuse(const fs::path& path, const Model& model, const Dataset& data,
                             std::span<const StatisticRequest> requests, std::int64_t subset_size,
-                            std::size_t kept_samples, std::int64_t parallel) {
+                            std::size_t kept_samples, int parallel) {
   check_path(path);
   const bool exists = fs::exists(path);
   const std::string fingerprint = fingerprint_of(model);

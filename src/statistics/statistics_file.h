@@ -15,6 +15,6 @@ namespace tightrope {
 // IoError for one that is damaged or cannot be written.
 Statistics collect_or_reuse(const std::filesystem::path& path, const Model& model, const Dataset& data,
                             std::span<const StatisticRequest> requests, std::int64_t subset_size,
-                            std::size_t kept_samples, std::int64_t parallel = 0);
+                            std::size_t kept_samples, int parallel = 0);
 
 }  // namespace tightrope

@@ -495,6 +495,28 @@ TEST_F(OnnxRewrite, StoresEveryKindOfWeightRange) {
   }
 }
 
+TEST_F(OnnxRewrite, KeepsWeightsInFloatingPointWhereThePlanSaysSo) {
+  Plan plan = whole_plan();
+  plan.compress_weights = false;
+  for (const ElementType type : {ElementType::kF32, ElementType::kF16}) {
+    const OnnxBuilder net = small_net(17, type);
+    const Network network = written(net, plan);
+    EXPECT_EQ(count_of(network, "QuantizeLinear"), 6);
+    if (type == ElementType::kF32) {
+      EXPECT_EQ(pair_at(network, "fc", 1).axis, 0);
+    }
+    expect_as_simulated(net, plan);
+  }
+  EXPECT_EQ(pair_at(written(small_net(), plan), "conv1", 1).value, "w1");
+}
+
+TEST_F(OnnxRewrite, RefusesLevelsOf8BitFloatingPoint) {
+  Plan plan = whole_plan();
+  plan.quantizers[0].config.format = NumberFormat::kF8E4M3;
+  EXPECT_THAT([&] { model_of(small_net())->apply(plan); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("'x'"), HasSubstr("OpenVINO"))));
+}
+
 TEST_F(OnnxRewrite, TakesAsymmetricWeightsPerChannel) {
   const std::vector<float> low = {-1, -0.5F, 0, -0.8F};
   const std::vector<float> high = {0.7F, 1, 0.9F, 0};

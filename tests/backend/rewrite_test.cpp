@@ -326,6 +326,76 @@ TEST(Rewrite, LeavesWeightsOfMoreThanEightBitsInFloatingPoint) {
   expect_equal_outputs(with_weights_rounded_here(*original, quantizers), model, "16 bits", 1e-4F);
 }
 
+Quantizer in_float8(Quantizer quantizer, NumberFormat format) {
+  quantizer.config.format = format;
+  return quantizer;
+}
+
+TEST(Rewrite, PutsAFakeConvertWhereLevelsAreFloatingPoint) {
+  const auto model =
+      rewritten(small_network(), plan_of({in_float8(output_quantizer("x", {}, -4, 4), NumberFormat::kF8E4M3),
+                                          in_float8(input_quantizer("conv2", 0, -7, 7), NumberFormat::kF8E5M2)}));
+  const auto convert = source_of(node_called(*model, "conv1"), 0);
+  EXPECT_EQ(convert->get_friendly_name(), "x/fc_output_0");
+  ASSERT_STREQ(convert->get_type_name(), "FakeConvert");
+  EXPECT_EQ(ov::as_type_ptr<ov::op::v13::FakeConvert>(convert)->get_destination_element_type(), ov::element::f8e4m3);
+  EXPECT_THAT(constant_values(source_of(convert, 1)), ElementsAre(112));
+  EXPECT_THAT(constant_values(source_of(convert, 2)), ElementsAre(0));
+  const auto other = source_of(node_called(*model, "conv2"), 0);
+  EXPECT_EQ(other->get_friendly_name(), "conv2/fc_input_0");
+  EXPECT_THAT(constant_values(source_of(other, 1)), ElementsAre(8192));
+}
+
+TEST(Rewrite, StoresWeightsAs8BitFloatingPoint) {
+  const auto original = small_network();
+  for (const NumberFormat format : {NumberFormat::kF8E4M3, NumberFormat::kF8E5M2}) {
+    QuantizerConfig config{8, Mode::kSymmetric, true, true, true};
+    config.format = format;
+    const auto weights = fitted_weights(config);
+    const auto model = rewritten(original, plan_of(weights));
+    const auto multiply = source_of(node_called(*model, "conv1"), 1);
+    EXPECT_EQ(multiply->get_friendly_name(), "conv1/fc_weights_1");
+    const bool is_e4m3 = format == NumberFormat::kF8E4M3;
+    const auto stored = source_of(source_of(multiply, 0), 0);
+    EXPECT_EQ(stored->get_element_type(), is_e4m3 ? ov::element::f8e4m3 : ov::element::f8e5m2);
+    const auto levels = constant_values(stored);
+    const auto scales = constant_values(source_of(multiply, 1));
+    const auto values = constant_values(node_called(*original, "w1"));
+    ASSERT_EQ(scales.size(), 4U);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const float scale = scales[i / (values.size() / scales.size())];
+      const float half_step = std::abs(values[i]) / (is_e4m3 ? 16 : 8) + scale * (is_e4m3 ? 1e-3F : 1e-5F);
+      EXPECT_NEAR(levels[i] * scale, values[i], half_step) << i;
+    }
+  }
+}
+
+TEST(Rewrite, KeepsWeightsInFloatingPointInFrontOfAFakeConvert) {
+  QuantizerConfig config{8, Mode::kSymmetric, true, true, true};
+  config.format = NumberFormat::kF8E4M3;
+  Plan plan = plan_of(fitted_weights(config));
+  plan.compress_weights = false;
+  const auto model = rewritten(small_network(), plan);
+  EXPECT_EQ(count_of(*model, "FakeConvert"), 4U);
+  const auto convert = source_of(node_called(*model, "conv1"), 1);
+  EXPECT_EQ(convert->get_friendly_name(), "conv1/fc_weights_1");
+  EXPECT_EQ(source_of(convert, 0)->get_friendly_name(), "w1");
+  EXPECT_EQ(source_of(convert, 1)->get_shape(), (ov::Shape{4, 1, 1, 1}));
+}
+
+TEST(Rewrite, KeepsWeightsInFloatingPointWhereThePlanSaysSo) {
+  const auto original = small_network();
+  const auto weights = fitted_weights({8, Mode::kSymmetric, true, true, true});
+  Plan plan = plan_of(weights);
+  plan.compress_weights = false;
+  const auto model = rewritten(original, plan);
+  const auto quantizer = source_of(node_called(*model, "conv1"), 1);
+  EXPECT_EQ(quantizer->get_friendly_name(), "conv1/fq_weights_1");
+  EXPECT_STREQ(quantizer->get_type_name(), "FakeQuantize");
+  EXPECT_EQ(source_of(quantizer, 0)->get_friendly_name(), "w1");
+  expect_equal_outputs(rewritten(original, plan_of(weights)), model, "stored in 8 bits and in floats");
+}
+
 TEST(Rewrite, StoresLevelsFromZeroWithoutAZeroPoint) {
   const auto stored = [](float high, int levels) {
     const auto model = rewritten(small_network(), plan_of({weight_quantizer("fc", {0}, {high}, {}, levels)}));

@@ -275,6 +275,21 @@ def test_an_applied_plan_gives_the_same_model(work, out, options, key):
     assert (out / "again.bin").read_bytes() == (out / "int8.bin").read_bytes()
 
 
+def test_a_plan_of_8_bit_floating_point_is_kept_and_applied(work, out):
+    arguments = ["--mode", "fp8_e4m3", "--plan", out / "plan.json"]
+    assert quantize(work, out / "fp8.xml", *arguments).returncode == DONE
+    quantizers = json.loads((out / "plan.json").read_text())["quantizers"]
+    assert {quantizer["config"]["format"] for quantizer in quantizers} == {"f8e4m3"}
+    assert "FakeConvert" in (out / "fp8.xml").read_text()
+    assert run("apply", work / "model.xml", out / "plan.json", "-o", out / "again.xml").returncode == DONE
+    assert (out / "again.bin").read_bytes() == (out / "fp8.bin").read_bytes()
+
+
+def test_accuracy_control_has_no_mode(work, out):
+    arguments = ["--mode", "fp8_e4m3", "--metric", "top1", "--validation", work / "labeled.npz", "--labels", "label"]
+    check_refused(quantize(work, out / "fp8.xml", *arguments), BAD_ARGUMENTS, "'mode'", "accuracy control", left=[out])
+
+
 # Arguments
 
 

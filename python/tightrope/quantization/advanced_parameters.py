@@ -16,6 +16,8 @@ from tightrope.quantization.range_estimator import StatisticsType as StatisticsT
 class OverflowFix(StrEnum):
     """Which weights use half of the 8-bit range, so that sums stay within 16 bits on CPUs without VNNI.
 
+    The result doesn't depend on the CPU that quantizes; the log says what the choice means on it.
+
     ENABLE: those of all convolutions, except depthwise ones, and matrix products.
     FIRST_LAYER: those of the first convolutions after each model input.
     DISABLE: none.
@@ -81,7 +83,7 @@ class QuantizationParameters:
 
 @dataclass
 class FP8QuantizationParameters:
-    """Wishes for the 8-bit floating-point quantizers of all weights or all activations; not supported yet.
+    """Wishes for the 8-bit floating-point quantizers of all weights or all activations; only together with `mode`.
 
     destination_type: the format; None follows the mode.
     """
@@ -137,8 +139,10 @@ class AdvancedQuantizationParameters:
     bias_correction_params: control over bias correction.
     smooth_quant_alphas: control over smooth-quant.
     smooth_quant_alpha: deprecated. If given, it replaces `smooth_quant_alphas.matmul`; negative turns both off.
-    backend_params: further settings by name that only one framework knows, such as `compress_weights` (both) or
-        `external_data_dir` (ONNX, an absolute path).
+    backend_params: further settings by name. `compress_weights`: False leaves weights in floating point, with a
+        quantizer behind them (default True: they are stored in 8 bits). `stat_requests_number`, and
+        `eval_requests_number` in the ranking of accuracy control: how many items run at a time; results don't depend
+        on it. `external_data_dir`: the folder of an ONNX model's tensors that aren't loaded.
     """
 
     overflow_fix: OverflowFix | None = None

@@ -53,7 +53,8 @@ def quantize(
     model: the floating-point model, an `openvino.Model` or an `onnx.ModelProto`; it is not changed, and the result is
         of the same kind. FP32 is recommended, weights compressed to FP16 are accepted. ONNX Runtime runs ONNX models.
     calibration_dataset: representative inputs, without labels.
-    mode: 8-bit floating point instead of integers; not supported yet.
+    mode: FP8_E4M3 or FP8_E5M2 for 8-bit floating point instead of integers; of OpenVINO models, with symmetric
+        activations, for TargetDevice ANY or CPU.
     preset: PERFORMANCE quantizes activations symmetrically, MIXED asymmetrically; weights are symmetric. The default
         is MIXED for transformers, else asymmetric where values are lopsided and it costs no time.
     target_device: the device that the model will run on.
@@ -154,6 +155,7 @@ def quantize_with_accuracy_control(
         statistics_path=statistics_path,
         advanced_argument="advanced_quantization_parameters",
     )
+    backend_params = (options["advanced_quantization_parameters"] or {}).get("backend_params") or {}
     accuracy = accuracy_options(
         max_drop=max_drop,
         drop_type=drop_type,
@@ -161,6 +163,7 @@ def quantize_with_accuracy_control(
         advanced_accuracy_restorer_parameters=advanced_accuracy_restorer_parameters,
         validation_device=validation_device,
         validation_precision=validation_precision,
+        eval_requests_number=backend_params.get("eval_requests_number"),
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
     _tell_samples_apart(options, "advanced_quantization_parameters", calibration_dataset)

@@ -93,6 +93,9 @@ TEST(Without, GivesTheEmptyPlanWhereEverythingIsReverted) {
   const auto groups = form_groups(plan);
   EXPECT_TRUE(without(plan, groups, {true, true}, RestoreMode::kActivationsAndWeights).empty());
   EXPECT_EQ(without(plan, groups, {false, false}, RestoreMode::kActivationsAndWeights), plan);
+  Plan kept_in_float = plan;
+  kept_in_float.compress_weights = false;
+  EXPECT_FALSE(without(kept_in_float, groups, {true, false}, RestoreMode::kActivationsAndWeights).compress_weights);
 }
 
 TEST(Without, KeepsARescalingAsLongAsOneOfItsOperationsIsQuantized) {

@@ -143,7 +143,7 @@ TEST(QuantizeOptions, QuantizationParametersConstrainActivationsAndWeightsApart)
 TEST(QuantizeOptions, QuantizationParametersWithoutAValueConstrainNothing) {
   const QuantizeOptions options =
       quantize_options_from_json(advanced(R"("activations_quantization_params": {"num_bits": null, "mode": null},
-                  "weights_quantization_params": {"destination_type": null})"));
+                  "weights_quantization_params": {"narrow_range": null})"));
   EXPECT_FALSE(options.activations.bits || options.activations.mode || options.weights.bits || options.weights.mode);
 }
 
@@ -206,16 +206,50 @@ TEST(QuantizeOptions, ASubsetSizeBelowOneIsRefused) {
 }
 
 TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
-  EXPECT_THAT(unsupported(R"({"mode": "fp8_e4m3"})"), AllOf(HasSubstr("'mode' = 'fp8_e4m3'"), HasSubstr("works")));
   EXPECT_THAT(unsupported(R"({"fast_bias_correction": false})"), HasSubstr("'fast_bias_correction' = 'false'"));
-  EXPECT_THAT(unsupported(advanced(R"("activations_quantization_params": {"destination_type": "f8e4m3"})")),
-              HasSubstr("activations_quantization_params.destination_type' = 'f8e4m3'"));
   EXPECT_THAT(unsupported(advanced(R"("weights_quantization_params": {"mode": "asymmetric_lora_nls"})")),
               AllOf(HasSubstr("weights_quantization_params.mode"), HasSubstr("'symmetric' or 'asymmetric' works")));
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"apply_for_all_nodes": true})")),
               HasSubstr("apply_for_all_nodes"));
   EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"threshold": 2})")), HasSubstr("threshold"));
-  EXPECT_THAT(unsupported(advanced(R"("backend_params": {"compress_weights": false})")), HasSubstr("backend_params"));
+  EXPECT_THAT(unsupported(advanced(R"("backend_params": {"weights": {"level_low": -64}})")),
+              AllOf(HasSubstr("backend_params.weights"), HasSubstr("weights_quantization_params works")));
+}
+
+TEST(QuantizeOptions, AModeOf8BitFloatingPointSetsTheFormatOfAllQuantizersUnlessTheirParametersDo) {
+  const QuantizeOptions plain = quantize_options_from_json(R"({"mode": "fp8_e5m2", "model_type": "transformer"})");
+  EXPECT_EQ(plain.mode, NumberFormat::kF8E5M2);
+  EXPECT_FALSE(plain.activations.format || plain.weights.format);
+  EXPECT_EQ(activation_mode(plain), Mode::kSymmetric) << "also of transformers";
+  const QuantizeOptions both = quantize_options_from_json(R"({"mode": "fp8_e4m3", "advanced_parameters": {
+      "overflow_fix": "disable", "activations_quantization_params": {"destination_type": "f8e5m2"},
+      "weights_quantization_params": {"destination_type": null}}})");
+  EXPECT_EQ(both.activations.format, NumberFormat::kF8E5M2);
+  EXPECT_EQ(both.weights.format, NumberFormat::kF8E4M3);
+}
+
+TEST(QuantizeOptions, AModeOf8BitFloatingPointRefusesWhatIsForIntegers) {
+  const auto with_mode = [](const std::string& fields) { return invalid(R"({"mode": "fp8_e4m3", )" + fields + "}"); };
+  EXPECT_THAT(with_mode(R"("preset": "mixed")"), AllOf(HasSubstr("'preset'"), HasSubstr("performance is needed")));
+  EXPECT_THAT(with_mode(R"("target_device": "NPU")"), HasSubstr("'target_device'"));
+  EXPECT_THAT(with_mode(R"("advanced_parameters": {"overflow_fix": "first_layer_only"})"), HasSubstr("'overflow_fix'"));
+  EXPECT_THAT(with_mode(R"("advanced_parameters": {"quantize_outputs": true})"), HasSubstr("'quantize_outputs'"));
+  EXPECT_THAT(with_mode(R"("advanced_parameters": {"weights_quantization_params": {"num_bits": 8}})"),
+              AllOf(HasSubstr("'weights_quantization_params'"), HasSubstr("FP8QuantizationParameters")));
+  EXPECT_THAT(invalid(advanced(R"("activations_quantization_params": {"destination_type": "f8e4m3"})")),
+              AllOf(HasSubstr("'activations_quantization_params'"), HasSubstr("'mode'")));
+}
+
+TEST(QuantizeOptions, ParametersOfTheBackendAreReadAndOthersNamed) {
+  const QuantizeOptions options = quantize_options_from_json(advanced(
+      R"("backend_params": {"compress_weights": false, "stat_requests_number": 3, "eval_requests_number": 2})"));
+  EXPECT_FALSE(options.compress_weights);
+  EXPECT_EQ(options.stat_requests, 3);
+  EXPECT_EQ(accuracy_options_from_json(R"({"eval_requests_number": 2})").eval_requests, 2);
+  EXPECT_THAT(invalid(advanced(R"("backend_params": {"compres_weights": false})")),
+              HasSubstr("did you mean 'advanced_parameters.backend_params.compress_weights'"));
+  EXPECT_THAT(invalid(advanced(R"("backend_params": {"stat_requests_number": 0})")), HasSubstr("stat_requests_number"));
+  EXPECT_THAT(invalid(advanced(R"("backend_params": {"external_data_dir": "/data"})")), HasSubstr("an ONNX model"));
 }
 
 TEST(QuantizeOptions, SmoothQuantHasTheAlphaOfMatrixProductsOrTheDeprecatedOne) {

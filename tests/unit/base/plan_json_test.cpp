@@ -64,6 +64,16 @@ TEST(PlanJson, KeepsConfigurationsOfOtherThanEightBits) {
   EXPECT_EQ(plan_from_json(to_json(plan)), plan);
 }
 
+TEST(PlanJson, KeepsTheFormatOfLevelsAndWhetherWeightsAreStoredIn8Bits) {
+  Plan plan = example();
+  plan.quantizers[0].config.format = NumberFormat::kF8E5M2;
+  plan.quantizers[1].config.format = NumberFormat::kF8E4M3;
+  plan.compress_weights = false;
+  const std::string json = to_json(plan);
+  EXPECT_EQ(plan_from_json(json), plan);
+  expect_refusal(replaced(json, "f8e5m2", "f8e3m4"), {"quantizers[0].config.format", "f8e3m4", "f8e5m2"});
+}
+
 TEST(PlanJson, SurvivesTheRoundTrip) {
   EXPECT_EQ(plan_from_json(to_json(example())), example());
   EXPECT_EQ(plan_from_json(to_json(Plan{})), Plan{});

@@ -164,12 +164,12 @@ TEST(ActivationConfigs, KeepWhatTheConstraintsAllow) {
     options.activations = wish;
     return text_of(activation_configs(depthwise(), options));
   };
-  EXPECT_EQ(depthwise_with({16, {}, {}, {}, {}}), "16 S PC, 16 S PT");
-  EXPECT_EQ(depthwise_with({{}, Mode::kAsymmetric, {}, {}, {}}), "8 A PC, 8 A PT, 16 A PC, 16 A PT");
-  EXPECT_EQ(depthwise_with({{}, {}, false, {}, {}}), "8 S PT, 16 S PT");
-  EXPECT_EQ(depthwise_with({{}, {}, {}, {}, false}), "8 S PC, 8 S PT, 16 S PC, 16 S PT");
-  EXPECT_THROW(depthwise_with({{}, {}, {}, {}, true}), InvalidArgument);
-  EXPECT_THROW(depthwise_with({{}, {}, {}, true, {}}), InvalidArgument);
+  EXPECT_EQ(depthwise_with({16, {}, {}, {}, {}, {}}), "16 S PC, 16 S PT");
+  EXPECT_EQ(depthwise_with({{}, Mode::kAsymmetric, {}, {}, {}, {}}), "8 A PC, 8 A PT, 16 A PC, 16 A PT");
+  EXPECT_EQ(depthwise_with({{}, {}, false, {}, {}, {}}), "8 S PT, 16 S PT");
+  EXPECT_EQ(depthwise_with({{}, {}, {}, {}, false, {}}), "8 S PC, 8 S PT, 16 S PC, 16 S PT");
+  EXPECT_THROW(depthwise_with({{}, {}, {}, {}, true, {}}), InvalidArgument);
+  EXPECT_THROW(depthwise_with({{}, {}, {}, true, {}, {}}), InvalidArgument);
 }
 
 TEST(WeightConfigs, KeepWhatTheConstraintsAllow) {
@@ -178,15 +178,15 @@ TEST(WeightConfigs, KeepWhatTheConstraintsAllow) {
     options.weights = wish;
     return text_of(weight_configs(embedding(), options));
   };
-  EXPECT_EQ(table_with({16, {}, true, {}, {}}), "16 S PC narrow +, 16 S PC +");
-  EXPECT_EQ(table_with({8, {}, {}, {}, false}), "8 S PC +, 8 S PT +");
-  EXPECT_EQ(table_with({8, {}, false, true, {}}), "8 S PT narrow +, 8 S PT +");
-  EXPECT_THROW(table_with({{}, {}, {}, false, {}}), InvalidArgument);
+  EXPECT_EQ(table_with({16, {}, true, {}, {}, {}}), "16 S PC narrow +, 16 S PC +");
+  EXPECT_EQ(table_with({8, {}, {}, {}, false, {}}), "8 S PC +, 8 S PT +");
+  EXPECT_EQ(table_with({8, {}, false, true, {}, {}}), "8 S PT narrow +, 8 S PT +");
+  EXPECT_THROW(table_with({{}, {}, {}, false, {}, {}}), InvalidArgument);
 }
 
 TEST(ActivationConfigs, TakeTheWishAsItIsForWhatNoTableLists) {
   QuantizeOptions options;
-  options.activations = {4, {}, true, false, true};
+  options.activations = {4, {}, true, false, true, {}};
   EXPECT_EQ(text_of(activation_configs(node_of("norm", "NormalizeL2"), options)), "4 S PC narrow -");
   EXPECT_EQ(text_of(output_configs(options)), "4 S PC narrow -");
 }
@@ -196,7 +196,7 @@ TEST(Configs, NameWhatIsAskedForWhereThereIsNoKernel) {
   EXPECT_THAT([&] { activation_configs(node_of("conv1", "Convolution"), options); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("[placement] node 'conv1' (Convolution): device GPU"),
                                                    HasSubstr("activations of this kind: 4 bits, symmetric;"))));
-  options.weights = {{}, Mode::kAsymmetric, true, false, true};
+  options.weights = {{}, Mode::kAsymmetric, true, false, true, {}};
   EXPECT_THAT([&] { weight_configs(node_of("lstm", "LSTMSequence"), options); },
               ThrowsMessage<InvalidArgument>(HasSubstr("node 'lstm' (LSTMSequence): device GPU has no kernel for "
                                                        "weights of this kind: asymmetric, per channel, forced to be "
@@ -240,6 +240,20 @@ TEST(ComputesInInt8, HoldsForConvolutionsProductsAndAttention) {
     EXPECT_TRUE(computes_in_int8(kind));
   for (const OpKind kind : {OpKind::kAdd, OpKind::kLstm, OpKind::kEmbedding, OpKind::kConcat, OpKind::kOther})
     EXPECT_FALSE(computes_in_int8(kind));
+}
+
+TEST(Configs, HaveTheFormatOfTheModeOrOfTheirParameters) {
+  const Node convolution = node_of("conv", "Convolution", OpKind::kConvolution);
+  QuantizeOptions options;
+  options.mode = NumberFormat::kF8E4M3;
+  options.weights.format = NumberFormat::kF8E5M2;
+  for (const QuantizerConfig& config : activation_configs(convolution, options)) {
+    EXPECT_EQ(config.format, NumberFormat::kF8E4M3);
+  }
+  for (const QuantizerConfig& config : weight_configs(convolution, options)) {
+    EXPECT_EQ(config.format, NumberFormat::kF8E5M2);
+  }
+  EXPECT_EQ(weight_configs(convolution, {})[0].format, NumberFormat::kInteger);
 }
 
 }  // namespace

@@ -167,6 +167,16 @@ output k:0 symmetric -> attention
   }
 }
 
+TEST(ReferencePlacement, QuantizesValuesOfAttentionTooAs8BitFloatingPoint) {
+  QuantizeOptions options = reference();
+  options.mode = NumberFormat::kF8E4M3;
+  EXPECT_EQ(activations(with_attention(), options), R"(
+output q:0 symmetric -> attention
+output k:0 symmetric -> attention
+output v:0 symmetric -> attention
+)");
+}
+
 TEST(ReferencePlacement, LetsNoQuantizerPassATensorThatAttentionReadsAsItsValues) {
   GraphBuilder net;
   const ValueId x = net.other("sigmoid", "Sigmoid", net.input("x"));

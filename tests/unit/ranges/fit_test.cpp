@@ -264,6 +264,18 @@ TEST(FitWeight, NamesTheChannelThatIsNotFinite) {
   }
 }
 
+TEST(FitFloat8, ReachesToTheLargestMagnitudeOrTwiceAsFarWithOneScale) {
+  QuantizerConfig config = kSymmetric;
+  config.format = NumberFormat::kF8E4M3;
+  const Observed observed = {{-1, 0.5F, 0}, {3, 2, 0}, {3, 2, 0}, {}};
+  expect_range(fit_activation(observed, config), {-6, -4, -2.3841858e-7F}, {6, 4, 2.3841858e-7F}, 256, "per tensor");
+  config.per_channel = true;
+  expect_range(fit_activation(observed, config), {-3, -2, -1.1920929e-7F}, {3, 2, 1.1920929e-7F}, 256, "per channel");
+  const Tensor weight = weight_of({5, -1, 1e-3F, -2e-3F}, {2, 2});
+  expect_range(fit_weight(weight, std::vector{0}, config, false), {-5, -2.0001192e-3F}, {5, 2.0001192e-3F}, 256,
+               "a weight");
+}
+
 TEST(United, IsWhatCoversAll) {
   const std::vector<Observed> observed = {{{-1}, {2}, {2}, {}}, {{-3}, {1}, {3}, {}}, {{0}, {2.5F}, {2.5F}, {}}};
   const Observed found = united(observed);
