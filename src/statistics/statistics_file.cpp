@@ -40,10 +40,9 @@ std::string text_of(const EndStatistic& end) {
   return text;
 }
 
-// Everything that the numbers depend on.
+// Everything that the numbers depend on. Values go by their number: frameworks make up names anew for each object.
 std::string text_of(const StatisticRequest& request, const Graph& graph) {
-  const Value& value = graph.value(request.value);
-  return fmt::format("{}:{} [{}] {}{}", graph.node(value.producer).name, value.port,
+  return fmt::format("{} {} [{}] {}{}", request.value, graph.node(graph.value(request.value).producer).type,
                      fmt::join(request.channel_axes, ","),
                      request.mean ? "mean" : text_of(request.low) + " " + text_of(request.high),
                      request.per_sample ? " per sample" : "");
@@ -56,7 +55,6 @@ std::string fingerprint_of(const Model& model) {
   Fingerprint fingerprint;
   fingerprint.add(model.framework());
   for (const Node& node : graph.nodes()) {
-    fingerprint.add(node.name);
     fingerprint.add(node.type);
     fingerprint.add(static_cast<std::int64_t>(node.attributes));
     for (const ValueId input : node.inputs) fingerprint.add(std::int64_t{input});

@@ -186,7 +186,7 @@ TEST(Quantize, HonoursItsOptions) {
   options.preset = Preset::kMixed;
   options.overflow_fix = OverflowFix::kDisable;
   options.ignored_scope.names = {"conv2"};
-  options.activation_range = {Aggregator::kMean, Aggregator::kMean};
+  options.activation_range.min.aggregator = options.activation_range.max.aggregator = Aggregator::kMean;
   const QuantizationResult result = quantize(*model, *data, options);
   EXPECT_THAT(result.report.quantized, ElementsAre("conv1", "fc"));
   for (const Quantizer& quantizer : result.plan.quantizers) {
