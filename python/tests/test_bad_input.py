@@ -19,11 +19,6 @@ from tightrope import (
     Dataset,
     InvalidArgumentError,
     QuantizationError,
-<<<<<<< ours
-    QuantizationMode,
-=======
-    QuantizationPreset,
->>>>>>> theirs
     RangeEstimatorParameters,
     StatisticsCollectorParameters,
     StatisticsType,
@@ -64,21 +59,7 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
         advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True)),
     ),
     ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
-<<<<<<< ours
-    ("backend_params", advanced(backend_params={"compress_weights": False})),
-=======
-    ("smooth_quant_alphas.convolution", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5))),
     ("backend_params.weights", advanced(backend_params={"weights": {"level_low": -64}})),
-    (
-        "statistics_type",
-        {"model_type": ModelType.TRANSFORMER, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
-    ),
-    (
-        "statistics_type",
-        {"preset": QuantizationPreset.MIXED, **ranges("activations", "max", statistics_type=StatisticsType.ABS_MAX)},
-    ),
-    *unsupported_range_options(),
->>>>>>> theirs
 ]
 
 

@@ -9,13 +9,8 @@
 
 namespace tightrope {
 
-<<<<<<< ours
 // Chooses the smoothing, and whether operations in front take it in, and fits every range. What no 8-bit range holds,
 // or no item gave values to, leaves the plan with a warning. Throws InvalidArgument for weights that are not finite.
-=======
-// Chooses the smoothing and fits every range. What no 8-bit range holds, or no item gave values to, leaves the plan
-// with a warning. Throws InvalidArgument for weights that are not finite.
->>>>>>> theirs
 Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options);
 
 }  // namespace tightrope
