@@ -53,7 +53,7 @@ std::vector<Pass> plan_passes(const Model& model, std::span<const Observer> obse
     held += size;
     pass_of[value] = passes.size() - 1;
     if (2 * held * cores > kBytes) {  // finished items wait for earlier ones
-      const auto fitting = static_cast<std::int64_t>(std::max<std::size_t>(kBytes / (2 * held), 1));
+      const auto fitting = static_cast<int>(std::max<std::size_t>(kBytes / (2 * held), 1));
       passes.back().parallel = parallel == 0 ? fitting : std::min(parallel, fitting);
     }
   }
