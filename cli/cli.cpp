@@ -61,6 +61,7 @@ struct Arguments {
   ApplyCommand apply;
   std::int64_t subset_size = QuantizeOptions{}.subset_size;
   bool no_bias_correction = false;
+  bool accurate_bias_correction = false;
   std::string drop_type = "absolute";
   std::string restore_mode = "activations_and_weights";
   std::string precision = "f32";
@@ -118,6 +119,8 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   command->add_option("--batch", values.batch, "Entries of the arrays that make one item")->capture_default_str();
   command->add_option("--labels", values.labels, "Array of the data that holds labels or targets");
   command->add_flag("--no-bias-correction", arguments.no_bias_correction, "Leave biases as they are");
+  command->add_flag("--accurate-bias-correction", arguments.accurate_bias_correction,
+                    "Correct biases with more items and rounds");
 
   const std::string control = "Accuracy control";
   auto* metric =
@@ -179,6 +182,7 @@ QuantizeOptions quantize_options(const Arguments& arguments) {
   const PlacementArguments& typed = arguments.placement;
   nlohmann::json json = {
       {"subset_size", arguments.subset_size},
+      {"fast_bias_correction", !arguments.accurate_bias_correction},
       {"ignored_scope",
        {{"names", typed.ignored_names},
         {"patterns", typed.ignored_patterns},

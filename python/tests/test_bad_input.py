@@ -12,7 +12,6 @@ import small_models
 import tightrope
 from tightrope import (
     AdvancedAccuracyRestorerParameters,
-    AdvancedBiasCorrectionParameters,
     AdvancedQuantizationParameters,
     AdvancedSmoothQuantParameters,
     AggregatorType,
@@ -78,7 +77,6 @@ MEAN_OF_ITEMS = RangeEstimatorParameters(
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     *[("mode", {"mode": mode}) for mode in QuantizationMode],
-    ("fast_bias_correction", {"fast_bias_correction": False}),
     ("inplace_statistics", advanced(inplace_statistics=False)),
     ("disable_channel_alignment", advanced(disable_channel_alignment=False)),
     (
@@ -94,11 +92,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
             ("mode", QuantizationParameters(mode=QuantizationScheme.ASYMMETRIC_LORA_NLS)),
         )
     ],
-    (
-        "apply_for_all_nodes",
-        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True)),
-    ),
-    ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
     ("smooth_quant_alphas.convolution", advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5))),
     ("backend_params", advanced(backend_params={"compress_weights": False})),
     (

@@ -230,10 +230,11 @@ void check_weight_range(const Fields& advanced) {
   }
 }
 
-void check_bias(const Fields& advanced) {
+void read_bias(const Fields& advanced, QuantizeOptions& options) {
   const Fields bias = advanced.object("bias_correction_params", {"apply_for_all_nodes", "threshold"});
-  if (bias.boolean("apply_for_all_nodes").value_or(false)) throw bias.unsupported("apply_for_all_nodes", "false");
-  if (bias.number("threshold")) throw bias.unsupported("threshold", "leaving it out");
+  options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
+  options.bias_for_all_nodes = bias.boolean("apply_for_all_nodes").value_or(false);
+  options.bias_threshold = bias.number("threshold");
 }
 
 double read_smooth_quant_alpha(const Fields& advanced) {
@@ -294,7 +295,6 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
       advanced.choice<OverflowFix>("overflow_fix", {{"enable", OverflowFix::kEnable},
                                                     {"first_layer_only", OverflowFix::kFirstLayerOnly},
                                                     {"disable", OverflowFix::kDisable}});
-  options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
   options.quantize_outputs = advanced.boolean("quantize_outputs").value_or(false);
   if (!advanced.boolean("inplace_statistics").value_or(true)) throw advanced.unsupported("inplace_statistics", "true");
   if (!advanced.boolean("disable_channel_alignment").value_or(true)) {
@@ -305,7 +305,7 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
   options.propagation_rule = read_propagation_rule(advanced).value_or(options.propagation_rule);
   options.activation_range = read_activation_range(advanced, options);
   check_weight_range(advanced);
-  check_bias(advanced);
+  read_bias(advanced, options);
   options.smooth_quant_alpha = read_smooth_quant_alpha(advanced);
   if (const Json* backend = advanced.find("backend_params")) {
     if (!backend->is_object()) throw advanced.wrong("backend_params", *backend, "a set of named values");
@@ -321,9 +321,6 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
                        "ignored_scope", "advanced_parameters", "advanced_quantization_parameters", "placement"});
   if (fields.choice<int>("mode", {{"fp8_e4m3", 0}, {"fp8_e5m2", 0}}))
     throw fields.unsupported("mode", "leaving it out");
-  if (!fields.boolean("fast_bias_correction").value_or(true)) {
-    throw fields.unsupported("fast_bias_correction", "true");
-  }
   QuantizeOptions options;
   options.preset = fields.choice<Preset>("preset", {{"performance", Preset::kPerformance}, {"mixed", Preset::kMixed}});
   options.target_device = fields
@@ -338,6 +335,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
       fields.choice<Placement>("placement", {{"lean", Placement::kLean}, {"reference", Placement::kReference}})
           .value_or(options.placement);
   options.subset_size = fields.integer("subset_size").value_or(options.subset_size);
+  options.fast_bias_correction = fields.boolean("fast_bias_correction").value_or(options.fast_bias_correction);
   options.ignored_scope = read_ignored_scope(fields);
   read_advanced(fields, options);
   check(options);

@@ -76,11 +76,12 @@ TEST(QuantizeOptions, EveryDefaultOfThePythonInterfaceIsAccepted) {
 
 TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
   const QuantizeOptions options = quantize_options_from_json(R"({
-    "preset": "mixed", "target_device": "NPU", "subset_size": 17,
+    "preset": "mixed", "target_device": "NPU", "subset_size": 17, "fast_bias_correction": false,
     "ignored_scope": {"names": ["a", "b"], "patterns": ["c.*"], "types": ["Multiply"], "validate": false,
                       "subgraphs": [{"inputs": ["i"], "outputs": ["o", "p"]}]},
     "advanced_parameters": {"overflow_fix": "disable", "disable_bias_correction": true, "batchwise_statistics": true,
       "quantizer_propagation_rule": 3, "smooth_quant_alpha": -1,
+      "bias_correction_params": {"apply_for_all_nodes": true, "threshold": 2.5},
       "activations_range_estimator_params": {"min": {"statistics_type": "min", "aggregator_type": "min"},
                                              "max": {"statistics_type": "max", "aggregator_type": "max"}},
       "weights_range_estimator_params": {"min": {"statistics_type": "min", "aggregator_type": "min"},
@@ -96,6 +97,9 @@ TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
   EXPECT_FALSE(options.ignored_scope.validate);
   EXPECT_EQ(options.overflow_fix, OverflowFix::kDisable);
   EXPECT_FALSE(options.bias_correction);
+  EXPECT_FALSE(options.fast_bias_correction);
+  EXPECT_TRUE(options.bias_for_all_nodes);
+  EXPECT_EQ(options.bias_threshold, 2.5);
   EXPECT_EQ(options.activation_range.min_aggregator, Aggregator::kMin);
   EXPECT_EQ(options.activation_range.max_aggregator, Aggregator::kMax);
 }
@@ -194,16 +198,12 @@ TEST(QuantizeOptions, ASubsetSizeBelowOneIsRefused) {
 
 TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
   EXPECT_THAT(unsupported(R"({"mode": "fp8_e4m3"})"), AllOf(HasSubstr("'mode' = 'fp8_e4m3'"), HasSubstr("works")));
-  EXPECT_THAT(unsupported(R"({"fast_bias_correction": false})"), HasSubstr("'fast_bias_correction' = 'false'"));
   EXPECT_THAT(unsupported(advanced(R"("inplace_statistics": false)")), HasSubstr("inplace_statistics"));
   EXPECT_THAT(unsupported(advanced(R"("disable_channel_alignment": false)")), HasSubstr("disable_channel_alignment"));
   EXPECT_THAT(unsupported(advanced(R"("activations_quantization_params": {"destination_type": "f8e4m3"})")),
               HasSubstr("activations_quantization_params.destination_type' = 'f8e4m3'"));
   EXPECT_THAT(unsupported(advanced(R"("weights_quantization_params": {"mode": "asymmetric_lora_nls"})")),
               AllOf(HasSubstr("weights_quantization_params.mode"), HasSubstr("'symmetric' or 'asymmetric' works")));
-  EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"apply_for_all_nodes": true})")),
-              HasSubstr("apply_for_all_nodes"));
-  EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"threshold": 2})")), HasSubstr("threshold"));
   EXPECT_THAT(unsupported(advanced(R"("smooth_quant_alphas": {"convolution": 0.5})")),
               HasSubstr("smooth_quant_alphas.convolution"));
   EXPECT_THAT(unsupported(advanced(R"("backend_params": {"compress_weights": false})")), HasSubstr("backend_params"));
