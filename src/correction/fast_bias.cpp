@@ -61,8 +61,7 @@ int output_axis(const Node& node, const Graph& graph) {
 }
 
 bool wants_bias(std::string_view node, const Graph& graph, const QuantizeOptions& options) {
-  return !options.bias_threshold || options.bias_for_all_nodes ||
-         bias_of(graph.node(graph.find(node)), graph) != kNone;
+  return !options.bias_threshold || options.bias_for_all_nodes || bias_of(graph.node(graph.find(node)), graph) != kNone;
 }
 
 bool is_below_threshold(const Model& model, std::string_view node, std::span<const float> shift,

@@ -211,9 +211,9 @@ class Refinement {
       }
     });
     for (std::size_t l = 0; l < layers_.size(); ++l) {
-      if (layers_[l].is_open) std::ranges::transform(shifts[l], layers_[l].shift.begin(), [](double value) {
-          return static_cast<float>(value);
-        });
+      if (layers_[l].is_open)
+        std::ranges::transform(shifts[l], layers_[l].shift.begin(),
+                               [](double value) { return static_cast<float>(value); });
     }
   }
 

@@ -280,7 +280,8 @@ class Rewriter {
       if (shift_operand(index, 2, correction, output)) return;
     } else if (axis + 1 == output.shape.size()) {
       const auto& node = messages_.node(index);
-      if (type == "Gemm" && float_attribute(node, "beta", 1) == 1 && shift_operand(index, 2, correction, output)) return;
+      if (type == "Gemm" && float_attribute(node, "beta", 1) == 1 && shift_operand(index, 2, correction, output))
+        return;
       const auto [addition, port] = addition_behind(output);
       if (addition != kNone && shift_operand(addition, port, correction, output)) return;
     }
