@@ -64,6 +64,7 @@ struct Arguments {
   std::string statistics;
   std::string range_estimator;
   bool no_bias_correction = false;
+  bool accurate_bias_correction = false;
   bool channel_alignment = false;
   std::optional<double> smooth_quant_alpha;
   std::optional<double> smooth_quant_alpha_convolution;
@@ -154,6 +155,8 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
                       fmt::format("How ranges of activations are found: {}", fmt::join(estimator_names(), ", ")));
   command->add_option("--labels", values.labels, "Array of the data that holds labels or targets");
   command->add_flag("--no-bias-correction", arguments.no_bias_correction, "Leave biases as they are");
+  command->add_flag("--accurate-bias-correction", arguments.accurate_bias_correction,
+                    "Correct biases with more items and rounds");
   command->add_flag("--channel-alignment", arguments.channel_alignment,
                     "Give the channels between convolutions equal ranges first");
   command->add_option("--smooth-quant-alpha", arguments.smooth_quant_alpha,
@@ -233,6 +236,7 @@ nlohmann::json range_estimator(const std::string& name) {
 QuantizeOptions quantize_options(const Arguments& arguments) {
   const PlacementArguments& typed = arguments.placement;
   nlohmann::json json = {{"subset_size", arguments.subset_size},
+                         {"fast_bias_correction", !arguments.accurate_bias_correction},
                          {"ignored_scope",
                           {{"names", typed.ignored_names},
                            {"patterns", typed.ignored_patterns},

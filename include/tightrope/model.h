@@ -24,6 +24,15 @@ struct Probe {
   std::vector<int> kept_axes;  // axes that are not reduced
 };
 
+// Adds `offset + gain * mean` to a floating-point value wherever it is read, where `mean` is its own over all axes but
+// the channel axis. Both are inputs of the session, behind those of the model: for each addend in turn its offset, of
+// one entry per channel, and its gain, of one entry. So a bias is tried out (gain 0), or the mean of a value held at
+// what it should be (gain -1), without compiling anew.
+struct Addend {
+  ValueId value = kNone;
+  int channel_axis = 1;  // of known extent; negative counts from the end
+};
+
 struct CompileOptions {
   std::string device = "CPU";
   std::string precision = "f32";  // precision of the operations that stay in floating point; empty: the device's choice
@@ -60,8 +69,9 @@ class Model {
   // Throws InvalidArgument for a plan that names what the model does not have.
   virtual std::unique_ptr<Model> apply(const Plan& plan) const = 0;
 
-  virtual std::unique_ptr<Session> compile(const CompileOptions& options = {},
-                                           std::span<const Probe> probes = {}) const = 0;
+  // Probes see a value as it is without its addend. Addends need probes: without, the model runs as it was loaded.
+  virtual std::unique_ptr<Session> compile(const CompileOptions& options = {}, std::span<const Probe> probes = {},
+                                           std::span<const Addend> addends = {}) const = 0;
 
   virtual std::string_view framework() const = 0;
 

@@ -98,6 +98,9 @@ struct QuantizeOptions {
   std::optional<OverflowFix> overflow_fix;  // default: first layer only with 8 bits throughout, else disabled
   bool channel_alignment = false;           // of what convolutions read, before everything else
   bool bias_correction = true;
+  bool fast_bias_correction = true;      // false: more samples and rounds
+  std::optional<double> bias_threshold;  // a shift that reaches this multiple of the bias in any channel is skipped
+  bool bias_for_all_nodes = false;       // with a threshold: operations without a bias are corrected, too
   RangeEstimator activation_range;
   RangeEstimator weight_range;
   bool batchwise_statistics = false;  // each entry along the first axis of an activation is an item of its own

@@ -12,7 +12,6 @@ import small_models
 import tightrope
 from tightrope import (
     AdvancedAccuracyRestorerParameters,
-    AdvancedBiasCorrectionParameters,
     AdvancedQuantizationParameters,
     AdvancedSmoothQuantParameters,
     AggregatorType,
@@ -45,7 +44,6 @@ def ranges(kind: str, end: str, **options: Any) -> dict[str, Any]:
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
-    ("fast_bias_correction", {"fast_bias_correction": False}),
     *[
         (f"{kind}_quantization_params.{field}", advanced(**{f"{kind}_quantization_params": value}))
         for kind in ("activations", "weights")
@@ -54,11 +52,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
             ("mode", QuantizationParameters(mode=QuantizationScheme.ASYMMETRIC_LORA_NLS)),
         )
     ],
-    (
-        "apply_for_all_nodes",
-        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True)),
-    ),
-    ("threshold", advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1.0))),
     ("backend_params.weights", advanced(backend_params={"weights": {"level_low": -64}})),
 ]
 

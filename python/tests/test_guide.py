@@ -179,7 +179,6 @@ def test_the_guide_to_tuning_parameters_of_the_basic_flow(
 
 
 REFUSED = {
-    "fast_bias_correction": ({"fast_bias_correction": False}, nncf.UnsupportedError),
     # The guide gives a string where a list is needed; NNCF reads it letter by letter, and fails too.
     "patterns": ({"ignored_scope": nncf.IgnoredScope(patterns=".*agile.*")}, nncf.InvalidArgumentError),  # type: ignore[arg-type]
 }

@@ -104,7 +104,6 @@ def test_an_onnx_and_an_openvino_model_get_the_same_int8_operations(fragile: Any
     [
         {"mode": tightrope.QuantizationMode.FP8_E4M3},
         {"target_device": tightrope.TargetDevice.CPU_SPR},
-        {"fast_bias_correction": False},
         {
             "advanced_parameters": AdvancedQuantizationParameters(
                 activations_quantization_params=tightrope.quantization.advanced_parameters.QuantizationParameters(

@@ -227,10 +227,11 @@ RangeEstimator read_range_estimator(const Fields& advanced, const std::string& k
   return {read_end(estimator, "min"), read_end(estimator, "max")};
 }
 
-void check_bias(const Fields& advanced) {
+void read_bias(const Fields& advanced, QuantizeOptions& options) {
   const Fields bias = advanced.object("bias_correction_params", {"apply_for_all_nodes", "threshold"});
-  if (bias.boolean("apply_for_all_nodes").value_or(false)) throw bias.unsupported("apply_for_all_nodes", "false");
-  if (bias.number("threshold")) throw bias.unsupported("threshold", "leaving it out");
+  options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
+  options.bias_for_all_nodes = bias.boolean("apply_for_all_nodes").value_or(false);
+  options.bias_threshold = bias.number("threshold");
 }
 
 // The older name stands for products, and turns both off.
@@ -334,7 +335,6 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
       advanced.choice<OverflowFix>("overflow_fix", {{"enable", OverflowFix::kEnable},
                                                     {"first_layer_only", OverflowFix::kFirstLayerOnly},
                                                     {"disable", OverflowFix::kDisable}});
-  options.bias_correction = !advanced.boolean("disable_bias_correction").value_or(false);
   options.quantize_outputs = advanced.boolean("quantize_outputs").value_or(false);
   options.channel_alignment = !advanced.boolean("disable_channel_alignment").value_or(true);
   options.activations = read_constraints(advanced, "activations_quantization_params", options.mode);
@@ -344,7 +344,7 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
   options.weight_range = read_range_estimator(advanced, "weights_range_estimator_params");
   options.batchwise_statistics = advanced.boolean("batchwise_statistics").value_or(false);
   options.inplace_statistics = advanced.boolean("inplace_statistics").value_or(true);
-  check_bias(advanced);
+  read_bias(advanced, options);
   read_smooth_quant_alphas(advanced, options);
   read_backend(advanced, options);
 }
@@ -356,9 +356,6 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
       parse(json), "",
       {"mode", "preset", "target_device", "subset_size", "fast_bias_correction", "model_type", "ignored_scope",
        "advanced_parameters", "advanced_quantization_parameters", "placement", "statistics_path"});
-  if (!fields.boolean("fast_bias_correction").value_or(true)) {
-    throw fields.unsupported("fast_bias_correction", "true");
-  }
   QuantizeOptions options;
   options.mode =
       fields.choice<NumberFormat>("mode", {{"fp8_e4m3", NumberFormat::kF8E4M3}, {"fp8_e5m2", NumberFormat::kF8E5M2}})
@@ -377,6 +374,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
           .value_or(options.placement);
   options.statistics_path = fields.text("statistics_path").value_or("");
   options.subset_size = fields.integer("subset_size").value_or(options.subset_size);
+  options.fast_bias_correction = fields.boolean("fast_bias_correction").value_or(options.fast_bias_correction);
   options.ignored_scope = read_ignored_scope(fields);
   read_advanced(fields, options);
   check(options);

@@ -35,10 +35,11 @@ class OnnxModel : public Model {
     return std::make_unique<OnnxModel>(result, result, std::move(graph));  // not quantized again: its own base
   }
 
-  std::unique_ptr<Session> compile(const CompileOptions& options, std::span<const Probe> probes) const override {
+  std::unique_ptr<Session> compile(const CompileOptions& options, std::span<const Probe> probes,
+                                   std::span<const Addend> addends) const override {
     if (probes.empty()) return make_session(*original_, options);
     Network copy = *base_;
-    const std::vector<std::string> outputs = add_probes(copy, graph_, probes);
+    const std::vector<std::string> outputs = add_probes(copy, graph_, probes, addends);
     return make_session(copy, options, outputs);
   }
 

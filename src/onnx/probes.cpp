@@ -36,7 +36,51 @@ class ProbeWriter {
     return name;
   }
 
+  void insert(const Addend& addend) {
+    const Value& value = graph_.value(addend.value);
+    const std::string sum = names_.unique(value.name + "/with_addend");
+    for (auto& node : *messages_.mutable_node()) {
+      for (auto& input : *node.mutable_input()) {
+        if (input == value.name) input = sum;
+      }
+    }
+    const auto rank = static_cast<int>(value.shape.size());
+    const int axis = addend.channel_axis < 0 ? addend.channel_axis + rank : addend.channel_axis;
+    Shape aligned(value.shape.size(), 1);
+    aligned[static_cast<std::size_t>(axis)] = value.shape[static_cast<std::size_t>(axis)];
+    const std::string offset = add_input(sum + "/offset", aligned[static_cast<std::size_t>(axis)]);
+    const std::string gain = add_input(sum + "/gain", 1);
+    const std::string mean = names_.unique(sum + "/mean");
+    reduce({addend.value, Probe::Reduction::kMean, {axis}}, value, mean);
+    const std::string shape = names_.unique(sum + "/shape");
+    add_constant(network_, shape, Tensor::copy_of(aligned, {rank}));
+    const std::string offsets = add_binary("Reshape", offset, shape);
+    std::string total = add_binary("Add", offsets, add_binary("Mul", mean, gain));
+    if (value.type != ElementType::kF32) {
+      const std::string narrow = names_.unique(total + "/cast");
+      set_attribute(add_node("Cast", total, narrow), "to", to_data_type(value.type));
+      total = narrow;
+    }
+    add_node("Add", value.name, sum).add_input(total);
+  }
+
  private:
+  std::string add_input(const std::string& wanted, std::int64_t extent) {
+    const std::string name = names_.unique(wanted);
+    auto& input = *messages_.add_input();
+    input.set_name(name);
+    auto& type = *input.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(proto::TensorProto::FLOAT);
+    type.mutable_shape()->add_dim()->set_dim_value(extent);
+    return name;
+  }
+
+  std::string add_binary(const char* type, const std::string& first, const std::string& second) {
+    const std::string name = names_.unique(first + "/" + type);
+    add_node(type, first, name).add_input(second);
+    return name;
+  }
+
   proto::NodeProto& add_node(const char* type, const std::string& input, const std::string& output) {
     auto& node = *messages_.add_node();
     node.set_op_type(type);
@@ -143,9 +187,11 @@ void drop_unneeded_nodes(proto::GraphProto& graph) {
 
 }  // namespace
 
-std::vector<std::string> add_probes(Network& copy, const Graph& graph, std::span<const Probe> probes) {
+std::vector<std::string> add_probes(Network& copy, const Graph& graph, std::span<const Probe> probes,
+                                    std::span<const Addend> addends) {
   ProbeWriter writer(copy, graph);
   copy.model.mutable_graph()->clear_output();
+  for (const Addend& addend : addends) writer.insert(addend);
   std::vector<std::string> names;
   for (const Probe& probe : probes) names.push_back(writer.add(probe));
   drop_unneeded_nodes(*copy.model.mutable_graph());

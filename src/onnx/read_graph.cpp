@@ -68,6 +68,7 @@ Node describe(const Network& network, const proto::NodeProto& source, const Fact
   node.attributes = attributes.value();
   node.weights = weights_of(network, source, row);
   node.sums_last_axis = node.kind == OpKind::kMatMul && int_attribute(source, "transA", 0) == 0;
+  if (node.kind == OpKind::kMatMul && node.weights.size() == 1 && node.weights[0].port == 0) node.channel_axis = -2;
   node.data_ports = data_ports_of(node, source.input_size());
   std::erase_if(node.data_ports, [&](int port) { return input_of(source, port).empty(); });
   if (row.kind == OpKind::kConvolution || row.kind == OpKind::kTransposedConvolution) {

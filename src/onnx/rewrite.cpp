@@ -287,37 +287,71 @@ class Rewriter {
         fmt::format("[plan] node '{}' is no operation; a plan made for this very model is needed", name));
   }
 
-  // Convolutions have an operand for the bias; behind other operations the shift is added.
+  // Convolutions and Gemm have an operand for the bias, other products perhaps an addition behind them. Where there is
+  // neither, the shift is added.
   void shift_bias(const BiasShift& correction) {
     const int index = operation(correction.node);
-    auto& node = *messages_.mutable_node(index);
-    const Value& output = graph_.value(graph_.node(graph_.find(correction.node)).outputs.at(0));
-    const std::string bias = input_of(node, 2);
-    const auto count = static_cast<std::int64_t>(correction.shift.size());
-    const bool convolves = node.op_type() == "Conv" || node.op_type() == "ConvTranspose";
-    const auto constant = network_.constants.find(bias);
+    const Node& layer = graph_.node(graph_.find(correction.node));
+    const Value& output = graph_.value(layer.outputs.at(0));
     if (!is_float(output.type) || !output.known_rank || output.shape.size() < 2) refuse_shift(correction, output);
-    const std::size_t axis = convolves ? 1 : output.shape.size() - 1;
+    const auto rank = static_cast<int>(output.shape.size());
+    const auto axis = static_cast<std::size_t>(layer.channel_axis < 0 ? layer.channel_axis + rank : layer.channel_axis);
+    const auto count = static_cast<std::int64_t>(correction.shift.size());
     if (output.shape[axis] >= 0 && output.shape[axis] != count) refuse_shift(correction, output);
-    if (convolves && (bias.empty() || constant != network_.constants.end())) {
-      std::vector<float> sum = correction.shift;
-      if (!bias.empty()) {
-        const std::vector<float> before = constant->second.to_floats();
-        if (before.size() != sum.size()) refuse_shift(correction, output);
-        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += before[i];
-      }
-      const std::string name = names_.unique(bias.empty() ? correction.node + "/bias" : bias + "/corrected");
-      add_constant(network_, name, Tensor::copy_of(sum, {count}).cast(output.type));
-      while (node.input_size() < 3) node.add_input();
-      node.set_input(2, name);
-      slots_[static_cast<std::size_t>(index)].resize(static_cast<std::size_t>(node.input_size()));
-      return;
+    const std::string& type = messages_.node(index).op_type();
+    if (type == "Conv" || type == "ConvTranspose") {
+      if (shift_operand(index, 2, correction, output)) return;
+    } else if (axis + 1 == output.shape.size()) {
+      const auto& node = messages_.node(index);
+      if (type == "Gemm" && float_attribute(node, "beta", 1) == 1 && shift_operand(index, 2, correction, output))
+        return;
+      const auto [addition, port] = addition_behind(output);
+      if (addition != kNone && shift_operand(addition, port, correction, output)) return;
     }
     Shape shape(output.shape.size() - axis, 1);
     shape[0] = count;
     const std::string name = names_.unique(correction.node + "/bias_shift");
     add_constant(network_, name, Tensor::copy_of(correction.shift, shape).cast(output.type));
     shifts_.emplace(index, name);
+  }
+
+  // Adds the shift to a constant with the channels on its last axis, or makes it the operand where there is none. False
+  // where the operand is something else.
+  bool shift_operand(int index, int port, const BiasShift& correction, const Value& output) {
+    auto& node = *messages_.mutable_node(index);
+    const std::string bias = input_of(node, port);
+    const auto constant = network_.constants.find(bias);
+    const auto count = static_cast<std::int64_t>(correction.shift.size());
+    std::vector<float> sum = correction.shift;
+    Shape shape = {count};
+    if (!bias.empty()) {
+      if (constant == network_.constants.end()) return false;
+      shape = constant->second.shape();
+      if (shape.empty() || shape.back() != count) {
+        if (port == 2 && node.op_type() != "Gemm") refuse_shift(correction, output);
+        return false;
+      }
+      sum = constant->second.to_floats();
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += correction.shift[i % correction.shift.size()];
+    }
+    const std::string name = names_.unique(bias.empty() ? correction.node + "/bias" : bias + "/corrected");
+    add_constant(network_, name, Tensor::copy_of(sum, shape).cast(output.type));
+    while (node.input_size() <= port) node.add_input();
+    node.set_input(port, name);
+    slots_[static_cast<std::size_t>(index)].resize(static_cast<std::size_t>(node.input_size()));
+    return true;
+  }
+
+  // The addition of a constant that alone reads a value, as the product gives it, and the port of the constant.
+  std::pair<int, int> addition_behind(const Value& value) const {
+    if (value.uses.size() != 1) return {kNone, 0};
+    const Use& use = value.uses[0];
+    const Node& reader = graph_.node(use.node);
+    if (reader.kind != OpKind::kAdd) return {kNone, 0};
+    const int index = operation(reader.name);
+    const auto& slots = slots_[static_cast<std::size_t>(index)];
+    const bool is_quantized = std::ranges::any_of(slots, [](const Pair* pair) { return pair != nullptr; });
+    return {is_quantized ? kNone : index, 1 - use.port};
   }
 
   [[noreturn]] static void refuse_shift(const BiasShift& correction, const Value& output) {

@@ -21,8 +21,9 @@ void rescale(Network& copy, const Plan& plan);
 // than 8 bits. How: docs/algorithms.md#onnx-models
 void rewrite(Network& copy, const Graph& graph, const Plan& plan);
 
-// Makes the probes the outputs of the copy, in place of its own. Gives their names, in the order of the probes.
-// Throws Unsupported for a value per channel whose rank is not known.
-std::vector<std::string> add_probes(Network& copy, const Graph& graph, std::span<const Probe> probes);
+// Makes the probes the outputs of the copy, in place of its own, and gives it two inputs per addend. Gives the names of
+// the outputs, in the order of the probes. Throws Unsupported for a value per channel whose rank is not known.
+std::vector<std::string> add_probes(Network& copy, const Graph& graph, std::span<const Probe> probes,
+                                    std::span<const Addend> addends = {});
 
 }  // namespace tightrope::onnx

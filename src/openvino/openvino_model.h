@@ -31,8 +31,9 @@ void rewrite(ov::Model& clone, const Plan& plan);
 // A model over a user's network, which is never changed, and a clone of it, which becomes the base.
 std::unique_ptr<Model> make_model(std::shared_ptr<const ov::Model> original, std::shared_ptr<ov::Model> clone);
 
-// Replaces the Results of a clone of the base by one per probe.
-void add_probes(ov::Model& clone, const Graph& graph, std::span<const Probe> probes);
+// Replaces the Results of a clone of the base by one per probe, and gives it two inputs per addend.
+void add_probes(ov::Model& clone, const Graph& graph, std::span<const Probe> probes,
+                std::span<const Addend> addends = {});
 
 std::unique_ptr<Session> make_session(const std::shared_ptr<const ov::Model>& model, const CompileOptions& options);
 

@@ -114,6 +114,7 @@ Node describe(const ov::Node& source) {
   node.weights = weights_of(source, row);
   const auto* product = ov::as_type<const ov::op::v0::MatMul>(&source);
   node.sums_last_axis = product != nullptr && !product->get_transpose_a();
+  if (product != nullptr && node.weights.size() == 1 && node.weights[0].port == 0) node.channel_axis = -2;
   node.data_ports = data_ports_of(node, static_cast<int>(source.get_input_size()));
   if (row.kind == OpKind::kGroupConvolution && is_depthwise(source)) {
     node.kind = OpKind::kDepthwiseConvolution;

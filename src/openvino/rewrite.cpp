@@ -255,23 +255,30 @@ std::optional<ov::Input<ov::Node>> bias_input(const ov::Output<ov::Node>& output
   return other;
 }
 
-void shift_bias(const NodeMap& nodes, const BiasShift& correction) {
+// The axis of the channels of what a node gives: a product's are those of its weight, the first or the second operand.
+std::size_t output_axis(const ov::Node& node, std::size_t rank, const Plan& plan) {
+  if (!ov::is_type<ov::op::v0::MatMul>(&node)) return 1;
+  const bool weight_is_first = std::ranges::any_of(plan.quantizers, [&](const Quantizer& quantizer) {
+    return quantizer.kind == SiteKind::kWeight && quantizer.port == 0 && quantizer.node == node.get_friendly_name();
+  });
+  return rank - (weight_is_first ? 2 : 1);
+}
+
+void shift_bias(const NodeMap& nodes, const BiasShift& correction, const Plan& plan) {
   const auto node = find(nodes, correction.node);
   const ov::PartialShape shape = node->get_output_partial_shape(0);
   if (shape.rank().is_dynamic()) {
     throw InvalidArgument(fmt::format("[plan] node '{}': its output has no known rank for a bias", correction.node));
   }
-  // Convolutions have their channels on axis 1, matrix products on the last.
   const auto rank = static_cast<std::size_t>(shape.rank().get_length());
-  const bool last = ov::is_type<ov::op::v0::MatMul>(node);
-  const std::size_t channels = last ? rank - 1 : 1;  // the axis
-  if (rank < 2 || !shape[static_cast<std::ptrdiff_t>(channels)].compatible(correction.shift.size())) {
+  const std::size_t axis = rank < 2 ? 0 : output_axis(*node, rank, plan);
+  if (rank < 2 || !shape[static_cast<std::ptrdiff_t>(axis)].compatible(correction.shift.size())) {
     throw InvalidArgument(fmt::format(
         "[plan] node '{}': a shift of {} channels for an output {}; a plan made for this very model is needed",
         correction.node, correction.shift.size(), shape.to_string()));
   }
-  ov::Shape bias_shape(last ? 1 : rank, 1);
-  bias_shape[last ? 0 : 1] = correction.shift.size();
+  ov::Shape bias_shape(axis + 1 == rank ? 1 : rank, 1);
+  bias_shape[axis + 1 == rank ? 0 : axis] = correction.shift.size();
   const ov::element::Type type = node->get_output_element_type(0);
   const auto shift = constant(correction.node + "/bias_shift", type, bias_shape, correction.shift);
   if (const auto bias = bias_input(node->output(0))) {
@@ -329,7 +336,7 @@ void rewrite(ov::Model& clone, const Plan& plan) {
   for (const Quantizer& quantizer : plan.quantizers) {
     if (quantizer.kind == SiteKind::kOutput) quantize_output(nodes, quantizer);
   }
-  for (const BiasShift& shift : plan.bias_shifts) shift_bias(nodes, shift);
+  for (const BiasShift& shift : plan.bias_shifts) shift_bias(nodes, shift, plan);
   revalidate(clone);
 }
 

@@ -4,19 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <memory>
 
 #include "accuracy/groups.h"
-#include "accuracy/ranking.h"
+#include "base/output_error.h"
 #include "base/stopwatch.h"
 #include "correction/channel_alignment.h"
-#include "correction/fast_bias.h"
+#include "correction/measured_bias.h"
 #include "correction/smoothing.h"
 #include "devices/processor.h"
 #include "graph/site.h"
 #include "pipeline/calibration.h"
+#include "pipeline/correct_biases.h"
 #include "pipeline/fit_plan.h"
 #include "pipeline/weights.h"
 #include "placement/exemptions.h"
@@ -28,28 +28,11 @@
 namespace tightrope {
 namespace {
 
-Plan correct_biases(const Model& model, Plan plan, const Calibration& calibration) {
-  const std::unique_ptr<Model> rescaled = with_rescalings(model, plan);
-  const Model& base = rescaled ? *rescaled : model;
-  for (const Quantizer& weight : plan.quantizers) {
-    if (weight.kind != SiteKind::kWeight) continue;
-    const Observed* observed = calibration.of(weight);
-    if (observed == nullptr || observed->mean.empty()) continue;  // nothing asked for, or nothing seen
-    // Minima and maxima may pass over NaN, a mean does not; infinities were left out before.
-    if (!std::all_of(observed->mean.begin(), observed->mean.end(), [](float value) { return std::isfinite(value); })) {
-      throw InvalidArgument(
-          fmt::format("[bias correction] node '{}': what it reads holds NaN on some calibration item; data on which "
-                      "the model gives numbers are needed",
-                      weight.node));
-    }
-    const Tensor elements = multiplied(base.constant(value_of(weight, base.graph())), weight);
-    const std::size_t axes = weight_port(weight, base.graph()).channel_axes.size();
-    std::vector<float> mean = observed->mean;
-    const std::vector<float> divisor = divisor_of(weight, plan);
-    if (!divisor.empty()) std::ranges::transform(mean, divisor, mean.begin(), std::divides());
-    plan.bias_shifts.push_back({weight.node, bias_shift(elements, weight, axes, mean)});
-  }
-  return plan;
+std::vector<Sample> spread_evenly(std::span<const Sample> samples, std::size_t wanted) {
+  const std::size_t count = std::min(wanted, samples.size());
+  std::vector<Sample> spread;
+  for (std::size_t i = 0; i < count; ++i) spread.push_back(samples[i * samples.size() / count]);
+  return spread;
 }
 
 // Data of two axes may be tokens, whose outliers cost accuracy, or features: only the user knows.
@@ -138,10 +121,10 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   Calibration calibration(base, options);
   const bool is_in_doubt = !model.graph().carried_over.empty();
   timed("calibration", [&] {
-    calibration.run(result.plan, data, std::max<std::size_t>(kept_samples, is_in_doubt ? 1 : 0));
+    const std::size_t wanted = options.bias_correction ? most_bias_samples(options) : 0;
+    calibration.run(result.plan, data, std::max<std::size_t>({kept_samples, wanted, is_in_doubt ? 1U : 0U}));
     result.samples = calibration.take_samples();
     if (is_in_doubt) check_base(model, result.samples.front());
-    if (kept_samples == 0) result.samples.clear();
   });
   timed("ranges", [&] { result.plan = fit_plan(base, std::move(result.plan), calibration, options); });
   if (result.plan.quantizers.empty()) {
@@ -150,11 +133,16 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
         "calibration item");
   }
   if (options.bias_correction) {
-    timed("bias correction", [&] { result.plan = correct_biases(base, std::move(result.plan), calibration); });
+    timed("bias correction", [&] {
+      const auto samples =
+          spread_evenly(result.samples, bias_samples(options, static_cast<std::size_t>(calibration.items())));
+      result.plan = correct_biases(base, std::move(result.plan), calibration, samples, options);
+    });
   }
   result.plan.rescalings.insert(result.plan.rescalings.begin(), alignment.rescalings.begin(),
                                 alignment.rescalings.end());
   drop_idle_rescalings(result.plan);
+  result.samples = spread_evenly(result.samples, kept_samples);
   result.report.calibration_items = calibration.items();
   result.report.quantized = quantized_operations(result.plan);
   log(LogLevel::kInfo, fmt::format("{} operations run in 8 bits, with {} quantizers calibrated on {} items.",

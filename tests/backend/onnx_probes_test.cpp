@@ -140,6 +140,32 @@ TEST_F(OnnxProbes, SeeEveryValueOfTheGraphSeveralTimes) {
   }
 }
 
+// Images of two channels: what is added there reaches all readers, but not the probes.
+TEST_F(OnnxProbes, SeeAValueWithoutItsAddend) {
+  for (const ElementType type : {ElementType::kF32, ElementType::kF16}) {
+    OnnxBuilder net(17);
+    net.input("x", {-1, 2, 2}, onnx::to_data_type(type)).output("y");
+    net.node("Relu", {"x"}, {"r"});
+    net.node("Add", {"r", "r"}, {"y"});
+    const auto model = model_of(net);
+    const ValueId middle = value_of(*model, "r");
+    const std::vector<Probe> probes = {{value_of(*model, "y"), Reduction::kWhole, {}}, {middle, Reduction::kMean, {1}}};
+    const Addend addend{middle, 1};
+    const auto session = model->compile({}, probes, std::span(&addend, 1));
+    const auto run_with = [&](const std::vector<float>& offset, float gain) {
+      Sample sample;
+      sample.inputs.push_back({"x", floats({1, 3, 5, 7}, {1, 2, 2}).cast(type)});
+      sample.inputs.push_back({"", floats(offset, {2})});
+      sample.inputs.push_back({"", floats({gain}, {1})});
+      return session->run(sample);
+    };
+    const auto tried = run_with({10, 20}, 0);
+    EXPECT_THAT(tried[0].to_floats(), ElementsAre(22, 26, 50, 54));
+    EXPECT_THAT(tried[1].to_floats(), ElementsAre(2, 6));
+    EXPECT_THAT(run_with({0, 1}, -1)[0].to_floats(), ElementsAre(-2, 2, 0, 4)) << "means held at 0 and 1";
+  }
+}
+
 TEST_F(OnnxProbes, LetNoNanThrough) {
   for (const std::int64_t opset : {11, 13, 18, 21}) {
     for (const ElementType type : {ElementType::kF32, ElementType::kF16}) {

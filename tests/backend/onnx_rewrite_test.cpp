@@ -659,6 +659,32 @@ TEST_F(OnnxRewrite, AddsAShiftBehindWhatHasNoConstantBias) {
   }
 }
 
+TEST_F(OnnxRewrite, AddsAShiftToTheConstantBehindAProduct) {
+  const auto net_with = [](bool is_read_twice) {
+    OnnxBuilder net;
+    net.input("x", {2, 3}).weight("w", {3, 4}, sines(12)).weight("b", {1, 4}, {1, 2, 3, 4}).output("y");
+    net.node("MatMul", {"x", "w"}, {"m"});
+    net.node("Add", {"b", "m"}, {is_read_twice ? "sum" : "y"});
+    if (is_read_twice) net.node("Mul", {"sum", "m"}, {"y"});
+    return net;
+  };
+  const Plan plan = plan_of({}, {{"m", {10, 20, 30, 40}}});
+  const Network network = written(net_with(false), plan);
+  EXPECT_EQ(network.model.graph().node_size(), 2);
+  EXPECT_THAT(constant_floats(network, node_called(network, "y").input(0)), ElementsAre(11, 22, 33, 44));
+  expect_as_simulated(net_with(false), plan, 1e-5F);
+  EXPECT_EQ(written(net_with(true), plan).model.graph().node_size(), 4) << "the product has another reader";
+  expect_as_simulated(net_with(true), plan, 1e-3F);
+}
+
+TEST_F(OnnxRewrite, AddsAShiftToTheOperandOfGemm) {
+  const Network network = written(small_net(), plan_of({}, {{"fc", {1, 2, 3, 4, 5}}}));
+  EXPECT_EQ(network.model.graph().node_size(), small_net().model.graph().node_size());
+  const auto before = sines(5, 4);
+  EXPECT_THAT(constant_floats(network, node_called(network, "fc").input(2)),
+              ElementsAre(before[0] + 1, before[1] + 2, before[2] + 3, before[3] + 4, before[4] + 5));
+}
+
 TEST_F(OnnxRewrite, AddsAShiftBehindAnOutputThatABodyReads) {
   OnnxBuilder net = net_with_if();
   net.weight("w", {3, 3}, sines(9));

@@ -68,6 +68,27 @@ TEST(Session, TakesInputsByNameAndByPosition) {
   EXPECT_THAT(wider[0].to_floats(), ElementsAre(2, 4, 6, 9));
 }
 
+// A sample of two_inputs() with an offset of two channels and a gain.
+Sample two_and_addend(const std::vector<float>& offset, float gain) {
+  return two({{"b", floats({0, 20}, {1, 2})},
+              {"a", floats({1, 2}, {1, 2})},
+              {"", floats(offset, {2})},
+              {"", floats({gain}, {1})}});
+}
+
+TEST(Session, AddsAtRunTimeWhereAnAddendIs) {
+  const auto model = two_inputs();
+  const auto value = [&](const std::string& node) { return model->graph().node(model->graph().find(node)).outputs[0]; };
+  const std::vector<Probe> probes = {{value("sum"), Probe::Reduction::kWhole, {}},
+                                     {value("twice"), Probe::Reduction::kMean, {1}}};
+  const Addend addend{value("twice"), -1};
+  const auto session = model->compile({}, probes, std::span(&addend, 1));
+  const auto tried = session->run(two_and_addend({100, 200}, 0));
+  EXPECT_THAT(tried[0].to_floats(), ElementsAre(102, 224));
+  EXPECT_THAT(tried[1].to_floats(), ElementsAre(2, 4)) << "probes see the value itself";
+  EXPECT_THAT(session->run(two_and_addend({7, 8}, -1))[0].to_floats(), ElementsAre(7, 28)) << "held at its offset";
+}
+
 TEST(Session, ConvertsNumbersThatKeepTheirValue) {
   const auto session = mixed_types()->compile();
   for (int round = 0; round < 20; ++round) {

@@ -123,8 +123,12 @@ std::shared_ptr<const Net> rescaled(const std::shared_ptr<const Net>& net, const
 class FakeSession : public Session {
  public:
   FakeSession(std::shared_ptr<const Net> net, const Plan& plan, std::shared_ptr<Usage> usage,
-              std::span<const Probe> probes)
-      : net_(std::move(net)), plan_(plan), usage_(std::move(usage)), probes_(probes.begin(), probes.end()) {}
+              std::span<const Probe> probes, std::span<const Addend> addends)
+      : net_(std::move(net)),
+        plan_(plan),
+        usage_(std::move(usage)),
+        probes_(probes.begin(), probes.end()),
+        addends_(addends.begin(), addends.end()) {}
 
   std::vector<Tensor> run(const Sample& sample) override {
     ++usage_->run;
@@ -157,17 +161,33 @@ class FakeSession : public Session {
  private:
   void set(ValueId value, Array array) {
     raw_[index(value)] = array;
+    const auto addend = std::ranges::find(addends_, value, &Addend::value);
+    if (addend != addends_.end()) array = with_addend(std::move(array), *addend);
     const Value& description = net_->graph.value(value);
     const Quantizer* quantizer =
         find(plan_, SiteKind::kOutput, net_->graph.node(description.producer).name, description.port);
     used_[index(value)] = quantizer ? quantized(std::move(array), *quantizer) : std::move(array);
   }
 
+  Array with_addend(Array array, const Addend& addend) const {
+    const auto rank = static_cast<int>(array.shape.size());
+    const int axis = addend.channel_axis < 0 ? addend.channel_axis + rank : addend.channel_axis;
+    const auto position = static_cast<std::size_t>(&addend - addends_.data());
+    std::vector<float> sum = inputs_of_addends_[2 * position];
+    const Array mean = reduced(array, {kNone, Probe::Reduction::kMean, {axis}});
+    for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += inputs_of_addends_[2 * position + 1][0] * mean.values[c];
+    return shifted(std::move(array), sum, axis);
+  }
+
   void set_inputs(const Sample& sample) {
-    if (sample.inputs.size() != net_->inputs.size()) {
-      throw InvalidArgument(fmt::format("sample: {} inputs; {} are needed", sample.inputs.size(), net_->inputs.size()));
+    const std::size_t needed = net_->inputs.size() + 2 * addends_.size();
+    if (sample.inputs.size() != needed) {
+      throw InvalidArgument(fmt::format("sample: {} inputs; {} are needed", sample.inputs.size(), needed));
     }
-    for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+    inputs_of_addends_.clear();
+    for (std::size_t i = net_->inputs.size(); i < needed; ++i)
+      inputs_of_addends_.push_back(sample.inputs[i].tensor.to_floats());
+    for (std::size_t i = 0; i < net_->inputs.size(); ++i) {
       const auto& [name, tensor] = sample.inputs[i];
       const auto found = std::ranges::find_if(net_->inputs, [&, wanted = std::string_view(name)](ValueId value) {
         return net_->graph.value(value).name == wanted;
@@ -200,8 +220,10 @@ class FakeSession : public Session {
   Plan plan_;
   std::shared_ptr<Usage> usage_;
   std::vector<Probe> probes_;
-  std::vector<Array> raw_;   // by value
-  std::vector<Array> used_;  // by value, after its output quantizer
+  std::vector<Addend> addends_;
+  std::vector<std::vector<float>> inputs_of_addends_;  // offset and gain of each
+  std::vector<Array> raw_;                             // by value
+  std::vector<Array> used_;                            // by value, after its output quantizer
 };
 
 }  // namespace
@@ -239,11 +261,12 @@ std::unique_ptr<Model> FakeModel::apply(const Plan& plan) const {
   return result;
 }
 
-std::unique_ptr<Session> FakeModel::compile(const CompileOptions& options, std::span<const Probe> probes) const {
+std::unique_ptr<Session> FakeModel::compile(const CompileOptions& options, std::span<const Probe> probes,
+                                            std::span<const Addend> addends) const {
   ++usage_->compiled;
   usage_->options = options;
   usage_->probes = probes.size();
-  return std::make_unique<FakeSession>(net_, plan_, usage_, probes);
+  return std::make_unique<FakeSession>(net_, plan_, usage_, probes, addends);
 }
 
 void FakeModel::save(const std::filesystem::path& path) const {

@@ -48,8 +48,8 @@ class FakeModel : public Model {
   const Graph& graph() const override { return net_->graph; }
   Tensor constant(ValueId value) const override;
   std::unique_ptr<Model> apply(const Plan& plan) const override;
-  std::unique_ptr<Session> compile(const CompileOptions& options = {},
-                                   std::span<const Probe> probes = {}) const override;
+  std::unique_ptr<Session> compile(const CompileOptions& options = {}, std::span<const Probe> probes = {},
+                                   std::span<const Addend> addends = {}) const override;
   std::string_view framework() const override { return "fake"; }
   void save(const std::filesystem::path& path) const override;
   std::vector<std::filesystem::path> files_of(const std::filesystem::path& path) const override { return {path}; }

@@ -95,7 +95,8 @@ class FP8QuantizationParameters:
 class AdvancedBiasCorrectionParameters:
     """Control over bias correction.
 
-    apply_for_all_nodes: True to give a bias also to operations that have none.
+    apply_for_all_nodes: with a `threshold`, True to give a bias also to operations that have none. Without a threshold
+        they get one in any case.
     threshold: a correction is skipped if it reaches this multiple of the bias itself, in any channel. None: never.
     """
 

@@ -59,7 +59,7 @@ def quantize(
         is MIXED for transformers, else asymmetric where values are lopsided and it costs no time.
     target_device: the device that the model will run on.
     subset_size: how many items of the calibration data are used at most.
-    fast_bias_correction: the fast way of correcting biases; the accurate one is not supported yet.
+    fast_bias_correction: False to correct biases with more samples and rounds.
     model_type: TRANSFORMER makes MIXED the default preset and leaves normalization, operations like it, and the matrix
         product behind a softmax in floating point. Smooth-quant isn't applied yet.
     ignored_scope: operations that stay in floating point.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "accuracy/ranking.h"
 
+#include "base/output_error.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

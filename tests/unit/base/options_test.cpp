@@ -79,11 +79,12 @@ TEST(QuantizeOptions, EveryDefaultOfThePythonInterfaceIsAccepted) {
 
 TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
   const QuantizeOptions options = quantize_options_from_json(R"({
-    "preset": "mixed", "target_device": "NPU", "subset_size": 17,
+    "preset": "mixed", "target_device": "NPU", "subset_size": 17, "fast_bias_correction": false,
     "ignored_scope": {"names": ["a", "b"], "patterns": ["c.*"], "types": ["Multiply"], "validate": false,
                       "subgraphs": [{"inputs": ["i"], "outputs": ["o", "p"]}]},
     "advanced_parameters": {"overflow_fix": "disable", "disable_bias_correction": true, "batchwise_statistics": true,
       "inplace_statistics": false, "quantizer_propagation_rule": 3, "smooth_quant_alpha": -1,
+      "bias_correction_params": {"apply_for_all_nodes": true, "threshold": 2.5},
       "activations_range_estimator_params": {
         "min": {"statistics_type": "quantile", "aggregator_type": "median_no_outliers", "quantile_outlier_prob": 0.01},
         "max": {"statistics_type": "abs_max", "aggregator_type": "max", "clipping_value": 6}},
@@ -100,6 +101,9 @@ TEST(QuantizeOptions, ValuesOfEveryOptionThatWorksAreRead) {
   EXPECT_FALSE(options.ignored_scope.validate);
   EXPECT_EQ(options.overflow_fix, OverflowFix::kDisable);
   EXPECT_FALSE(options.bias_correction);
+  EXPECT_FALSE(options.fast_bias_correction);
+  EXPECT_TRUE(options.bias_for_all_nodes);
+  EXPECT_EQ(options.bias_threshold, 2.5);
   EXPECT_TRUE(options.batchwise_statistics);
   EXPECT_FALSE(options.inplace_statistics);
   EXPECT_EQ(options.activation_range.min.statistic, Statistic::kQuantile);
@@ -206,12 +210,8 @@ TEST(QuantizeOptions, ASubsetSizeBelowOneIsRefused) {
 }
 
 TEST(QuantizeOptions, WhatDoesNotWorkYetIsNamedWithItsValueAndWhatWorks) {
-  EXPECT_THAT(unsupported(R"({"fast_bias_correction": false})"), HasSubstr("'fast_bias_correction' = 'false'"));
   EXPECT_THAT(unsupported(advanced(R"("weights_quantization_params": {"mode": "asymmetric_lora_nls"})")),
               AllOf(HasSubstr("weights_quantization_params.mode"), HasSubstr("'symmetric' or 'asymmetric' works")));
-  EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"apply_for_all_nodes": true})")),
-              HasSubstr("apply_for_all_nodes"));
-  EXPECT_THAT(unsupported(advanced(R"("bias_correction_params": {"threshold": 2})")), HasSubstr("threshold"));
   EXPECT_THAT(unsupported(advanced(R"("backend_params": {"weights": {"level_low": -64}})")),
               AllOf(HasSubstr("backend_params.weights"), HasSubstr("weights_quantization_params works")));
 }

@@ -8,6 +8,7 @@
 
 #include "ranges/fit.h"
 #include "support/builders.h"
+#include "support/fake_model.h"
 #include "support/graph_builder.h"
 #include "tightrope/error.h"
 
@@ -95,7 +96,8 @@ TEST_P(BiasShift, RestoresTheMeanOfEveryOutputChannel) {
 
   const Tensor elements = Tensor::copy_of(std::span<const float>(weight), shape);
   const Quantizer quantizer = quantizer_of(layout, elements);
-  const auto shift = bias_shift(elements, quantizer, layout.channel_axes, mean);
+  const std::vector<int> axes = layout.channel_axes == 1 ? std::vector{0} : std::vector{0, 1};
+  const auto shift = bias_shift(elements, quantizer, axes, mean);
   const auto exact = means(layout, weight, x, kLength);
   const auto quantized = means(layout, rounded(weight, quantizer.range), x, kLength);
   ASSERT_EQ(shift.size(), exact.size());
@@ -124,9 +126,9 @@ TEST(BiasShiftOf, IsZeroForWeightsOnLevelsAndForDataWithoutMean) {
   quantizer.node = "conv";
   quantizer.range = {{-127}, {127}, 255};
   const Tensor exact = Tensor::copy_of(std::span<const float>(levels), {2, 2, 1});
-  EXPECT_THAT(bias_shift(exact, quantizer, 1, std::vector<float>{3, 4}), Each(0.0F));
+  EXPECT_THAT(bias_shift(exact, quantizer, std::vector{0}, std::vector<float>{3, 4}), Each(0.0F));
   const Tensor other = Tensor::copy_of(std::span<const float>(waves(4, 1)), {2, 2, 1});
-  EXPECT_THAT(bias_shift(other, quantizer, 1, std::vector<float>{0, 0}), Each(0.0F));
+  EXPECT_THAT(bias_shift(other, quantizer, std::vector{0}, std::vector<float>{0, 0}), Each(0.0F));
 }
 
 TEST(BiasShiftOf, NeedsAMeanForEachInputChannel) {
@@ -134,36 +136,97 @@ TEST(BiasShiftOf, NeedsAMeanForEachInputChannel) {
   quantizer.node = "conv";
   quantizer.range = {{-1}, {1}, 255};
   const Tensor weight = Tensor::copy_of(std::span<const float>(waves(4, 1)), {2, 2, 1});
-  EXPECT_THROW(bias_shift(weight, quantizer, 1, std::vector<float>{1, 2, 3}), InternalError);
+  EXPECT_THROW(bias_shift(weight, quantizer, std::vector{0}, std::vector<float>{1, 2, 3}), InternalError);
 }
 
-TEST(CorrectsBias, HoldsForConvolutionsWithChannelsOnAxisOne) {
+// Three inputs with means, to two outputs, in both layouts of the weight.
+TEST(BiasShiftOf, AMatrixIsThatOfItsSmoothedForm) {
+  const std::vector<float> mean = {1, -2, 3};
+  const std::vector<float> smoothing = {0.5F, 2, 4};
+  for (const bool inputs_first : {true, false}) {
+    const std::vector<float> elements = waves(6, 1);
+    const auto at = [&](std::size_t in, std::size_t out) { return inputs_first ? in * 2 + out : out * 3 + in; };
+    Quantizer quantizer;
+    quantizer.kind = SiteKind::kWeight;
+    quantizer.node = "fc";
+    quantizer.port = 1;
+    quantizer.channel_axes = {inputs_first ? 1 : 0};
+    quantizer.range = {{-6, -5}, {6, 5}, 7};  // steps of 2, and of 5 / 3
+    quantizer.smoothing = smoothing;
+    const Tensor weight = Tensor::copy_of(elements, inputs_first ? Shape{3, 2} : Shape{2, 3});
+    const auto shift = bias_shift(weight, quantizer, quantizer.channel_axes, mean);
+    ASSERT_EQ(shift.size(), 2U);
+    for (std::size_t out = 0; out < 2; ++out) {
+      const float step = quantizer.range.high[out] / 3;
+      float expected = 0;
+      for (std::size_t in = 0; in < 3; ++in) {
+        const float smoothed = elements[at(in, out)] * smoothing[in];
+        expected += (smoothed - std::nearbyint(smoothed / step) * step) * mean[in] / smoothing[in];
+      }
+      EXPECT_NEAR(shift[out], expected, 1e-6F) << inputs_first;
+      EXPECT_GT(std::abs(expected), 0.01F);
+    }
+  }
+}
+
+bool corrects(const Graph& graph, const std::string& node) {
+  Quantizer quantizer;
+  quantizer.node = node;
+  quantizer.port = 1;
+  return corrects_bias(quantizer, graph);
+}
+
+TEST(CorrectsBias, HoldsForConvolutionsAndMatrices) {
   GraphBuilder net;
   const ValueId x = net.input("x");
   net.conv("plain", x);
   net.conv("grouped", x, OpKind::kGroupConvolution);
   net.depthwise("depthwise", x);
   net.conv("transposed", x, OpKind::kTransposedConvolution);
-  net.matmul("fc", x);
-  const ValueId unknown = net.input("unknown", ElementType::kF32, {});
-  net.conv("unknown conv", unknown);
-  const auto corrects = [&](const std::string& node) {
-    Quantizer quantizer;
-    quantizer.node = node;
-    return corrects_bias(quantizer, net.graph);
-  };
-  EXPECT_TRUE(corrects("plain"));
-  EXPECT_TRUE(corrects("grouped"));
-  EXPECT_TRUE(corrects("depthwise"));
-  EXPECT_FALSE(corrects("transposed"));
-  EXPECT_FALSE(corrects("fc"));
-  EXPECT_FALSE(corrects("unknown conv"));
+  net.dot("dot", x);
+  net.conv("unknown conv", net.input("unknown", ElementType::kF32, {}));
+  EXPECT_TRUE(corrects(net.graph, "plain"));
+  EXPECT_TRUE(corrects(net.graph, "grouped"));
+  EXPECT_TRUE(corrects(net.graph, "depthwise"));
+  EXPECT_FALSE(corrects(net.graph, "transposed")) << "how many windows see an element is not known";
+  EXPECT_FALSE(corrects(net.graph, "dot"));
+  EXPECT_FALSE(corrects(net.graph, "unknown conv"));
   Quantizer quantizer;
   quantizer.node = "depthwise";
   const StatisticRequest request = bias_request(quantizer, net.graph);
   EXPECT_EQ(request.value, x);
   EXPECT_THAT(request.channel_axes, testing::ElementsAre(1));
   EXPECT_TRUE(request.mean);
+}
+
+// x [?,2] -> fc (2 to 2) -> bias, and a second product without one.
+std::unique_ptr<test::FakeModel> two_products(const std::vector<float>& bias) {
+  test::NetBuilder net;
+  const ValueId x = net.input("x", {-1, 2});
+  const ValueId sum = net.add("bias", net.matmul("fc", x, {1, 2, 3, 4}, 2, 2), bias);
+  return net.build({net.matmul("bare", sum, {1, 2, 3, 4}, 2, 2)});
+}
+
+TEST(WantsBias, IsAMatterOfTheOptionWhereThereIsNone) {
+  const auto model = two_products({1, 1});
+  QuantizeOptions options;
+  EXPECT_TRUE(wants_bias("bare", model->graph(), options));
+  options.bias_threshold = 2;
+  EXPECT_FALSE(wants_bias("bare", model->graph(), options));
+  EXPECT_TRUE(wants_bias("fc", model->graph(), options));
+  options.bias_for_all_nodes = true;
+  EXPECT_TRUE(wants_bias("bare", model->graph(), options));
+}
+
+TEST(IsBelowThreshold, ComparesEveryChannelWithItsBias) {
+  const auto model = two_products({1, -0.5F});
+  QuantizeOptions options;
+  EXPECT_TRUE(is_below_threshold(*model, "bare", std::vector<float>{100, 100}, options)) << "no threshold is set";
+  options.bias_threshold = 2;
+  EXPECT_TRUE(is_below_threshold(*model, "fc", std::vector<float>{1.9F, 0.9F}, options));
+  EXPECT_FALSE(is_below_threshold(*model, "fc", std::vector<float>{1.9F, 1.1F}, options));
+  EXPECT_TRUE(is_below_threshold(*model, "bare", std::vector<float>{100, 100}, options)) << "nothing to compare with";
+  EXPECT_FALSE(is_below_threshold(*two_products({1, 0}), "fc", std::vector<float>{0.1F, 0.1F}, options));
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ class FakeModel : public Model {
   const Graph& graph() const override { return graph_; }
   Tensor constant(ValueId) const override { return {}; }
   std::unique_ptr<Model> apply(const Plan&) const override { return nullptr; }
-  std::unique_ptr<Session> compile(const CompileOptions&, std::span<const Probe>) const override {
+  std::unique_ptr<Session> compile(const CompileOptions&, std::span<const Probe>,
+                                   std::span<const Addend>) const override {
     return std::make_unique<FakeSession>(function_, &runs);
   }
   std::string_view framework() const override { return "fake"; }
