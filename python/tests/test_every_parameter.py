@@ -186,6 +186,14 @@ def narrower(usual: Run, changed: Run) -> bool:
     return changed.width() < usual.width()
 
 
+def fewer_shifts(usual: Run, changed: Run) -> bool:
+    return len(changed.plan["bias_shifts"]) < len(usual.plan["bias_shifts"])
+
+
+def other_shifts(usual: Run, changed: Run) -> bool:
+    return changed.plan["bias_shifts"] != usual.plan["bias_shifts"]
+
+
 def both(name: str) -> list[tuple[str, str]]:
     return [(job, name) for job in JOBS]
 
@@ -221,7 +229,8 @@ SHARED = {
     "preset": Case({"preset": "mixed"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "target_device": Case(FOUR_BITS, lambda a, b: b.configs("bits", "weight") == {4}),
     "subset_size": Case({"subset_size": 2}, lambda a, b: b.report["calibration_items"] == 2),
-    "fast_bias_correction": Case({"fast_bias_correction": False}, refusal="fast_bias_correction"),
+    "fast_bias_correction": Case({"fast_bias_correction": False}, other_shifts),
+    "statistics_path": Case({"statistics_path": "no such folder/statistics.json"}, refusal="no such folder"),
     "model_type": Case({"model_type": "transformer"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "placement": Case({"placement": "reference"}, lambda a, b: set(b.placed()) > set(a.placed())),
 }
@@ -287,14 +296,16 @@ CASES: dict[tuple[str, str], Case] = {
         max_drop=0.01,
     ),
     ("AdvancedBiasCorrectionParameters", "apply_for_all_nodes"): Case(
-        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True)),
-        refusal="apply_for_all_nodes",
+        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(apply_for_all_nodes=True, threshold=1e9)),
+        lambda a, b: len(b.plan["bias_shifts"]) > len(a.plan["bias_shifts"]),
+        usual=advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1e9)),
     ),
     ("AdvancedBiasCorrectionParameters", "threshold"): Case(
-        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1e-9)), refusal="threshold"
+        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(threshold=1e-9)), fewer_shifts
     ),
     ("AdvancedSmoothQuantParameters", "convolution"): Case(
-        advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5)), refusal="convolution"
+        advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5)),
+        lambda a, b: any("smoothing" in q for q in b.quantizers()) or len(b.plan["rescalings"]) > 0,
     ),
     ("AdvancedSmoothQuantParameters", "matmul"): Case(
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=-1)), tracks_outliers, usual=TOKENS
@@ -307,16 +318,23 @@ CASES: dict[tuple[str, str], Case] = {
         advanced(quantize_outputs=True), lambda a, b: len(b.quantizers()) == len(a.quantizers()) + 1
     ),
     ("AdvancedQuantizationParameters", "inplace_statistics"): Case(
-        advanced(inplace_statistics=False), refusal="inplace_statistics"
+        advanced(inplace_statistics=False),
+        lambda a, b: [q["range"] for q in a.quantizers()] == [q["range"] for q in b.quantizers()],
     ),
     ("AdvancedQuantizationParameters", "disable_channel_alignment"): Case(
-        advanced(disable_channel_alignment=False), refusal="disable_channel_alignment"
+        advanced(disable_channel_alignment=False),
+        lambda a, b: len(b.plan["rescalings"]) > len(a.plan["rescalings"]),
     ),
     ("AdvancedQuantizationParameters", "disable_bias_correction"): Case(
         advanced(disable_bias_correction=True), lambda a, b: a.plan["bias_shifts"] and not b.plan["bias_shifts"]
     ),
     ("AdvancedQuantizationParameters", "batchwise_statistics"): Case(
-        advanced(batchwise_statistics=True, activations_range_estimator_params=MEANS), refusal="batchwise_statistics"
+        advanced(batchwise_statistics=True, activations_range_estimator_params=MEANS),
+        narrower,
+        usual={
+            "calibration_dataset": lambda: tightrope.Dataset(small_models.images(4, batch=3)),
+            **advanced(batchwise_statistics=False, activations_range_estimator_params=MEANS),
+        },
     ),
     ("AdvancedQuantizationParameters", "activations_quantization_params"): Case(
         activations(num_bits=16), lambda a, b: b.configs("bits", "output") == {16}
@@ -333,10 +351,10 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("AdvancedQuantizationParameters", "weights_range_estimator_params"): Case(
         advanced(weights_range_estimator_params=RangeEstimatorParametersSet.MEAN_QUANTILE),
-        refusal="weights_range_estimator_params",
+        lambda a, b: b.width("weight") < a.width("weight"),
     ),
     ("AdvancedQuantizationParameters", "bias_correction_params"): Case(
-        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(True, 1e-9)), refusal="bias_correction_params"
+        advanced(bias_correction_params=AdvancedBiasCorrectionParameters(False, 1e-9)), fewer_shifts
     ),
     ("AdvancedQuantizationParameters", "smooth_quant_alphas"): Case(
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(-1, -1)), tracks_outliers, usual=TOKENS
@@ -388,15 +406,16 @@ CASES: dict[tuple[str, str], Case] = {
         advanced(activations_range_estimator_params=RangeEstimatorParameters(max=MEAN)), narrower
     ),
     ("StatisticsCollectorParameters", "statistics_type"): Case(
-        upper_end(statistics_type=StatisticsType.QUANTILE), refusal="statistics_type"
+        upper_end(statistics_type=StatisticsType.QUANTILE), narrower
     ),
     ("StatisticsCollectorParameters", "aggregator_type"): Case(
         upper_end(aggregator_type=AggregatorType.MEAN), narrower
     ),
-    ("StatisticsCollectorParameters", "clipping_value"): Case(upper_end(clipping_value=1.0), refusal="clipping_value"),
+    ("StatisticsCollectorParameters", "clipping_value"): Case(upper_end(clipping_value=1.0), narrower),
     ("StatisticsCollectorParameters", "quantile_outlier_prob"): Case(
         advanced(activations_range_estimator_params=RangeEstimatorParameters(QUANTILE, QUANTILE)),
-        refusal="statistics_type",
+        narrower,
+        usual=advanced(activations_range_estimator_params=RangeEstimatorParametersSet.MEAN_QUANTILE),
     ),
 }
 
