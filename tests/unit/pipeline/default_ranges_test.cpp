@@ -132,7 +132,7 @@ TEST(ChooseModes, DoesWhatTheUserAsksFor) {
   options.activations.mode = Mode::kSymmetric;
   EXPECT_THAT(asymmetric(one_convolution(), kLopsided, options), IsEmpty());
   options = {};
-  options.activation_range.max_aggregator = Aggregator::kMax;
+  options.activation_range.max.aggregator = Aggregator::kMax;
   EXPECT_THAT(asymmetric(one_convolution(), kLopsided, options), IsEmpty());
   options = {};
   options.target_device = TargetDevice::kNpu;
