@@ -245,7 +245,7 @@ TEST_F(OnnxSession, HandsResultsOverInTheOrderOfTheSamples) {
 TEST_F(OnnxSession, RunsAsManyAtATimeAsAskedFor) {
   const auto samples = uneven_samples(20);
   const auto data = dataset_of(samples);
-  for (const std::int64_t requests : {1, 3}) {
+  for (const int requests : {1, 3}) {
     CompileOptions options = kThroughput;
     options.requests = requests;
     std::int64_t read = 0;

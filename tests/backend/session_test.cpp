@@ -163,7 +163,7 @@ TEST(Session, RunsAsManyAtATimeAsAskedFor) {
   const auto model = from_openvino(small_network());
   const auto samples = wave_samples({1, 3, 6, 6}, 20);
   const auto data = dataset_of(samples);
-  for (const std::int64_t requests : {1, 3}) {
+  for (const int requests : {1, 3}) {
     const auto session = model->compile({"CPU", "f32", true, requests});
     std::int64_t read = 0;
     std::int64_t delivered = 0;

@@ -153,6 +153,7 @@ TEST(BiasShiftOf, AMatrixIsThatOfItsSmoothedForm) {
     quantizer.channel_axes = {inputs_first ? 1 : 0};
     quantizer.range = {{-6, -5}, {6, 5}, 7};  // steps of 2, and of 5 / 3
     quantizer.smoothing = smoothing;
+    quantizer.smoothing_axis = inputs_first ? 0 : 1;
     const Tensor weight = Tensor::copy_of(elements, inputs_first ? Shape{3, 2} : Shape{2, 3});
     const auto shift = bias_shift(weight, quantizer, quantizer.channel_axes, mean);
     ASSERT_EQ(shift.size(), 2U);
