@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models that are measured: the demo network, and those of the zoo where it lies beside the project."""
+"""The models that are measured: networks that come with the project, and those of the zoo where it lies beside it."""
 
 import importlib.util
 import os
@@ -71,7 +71,16 @@ def runner(model: Any) -> Run:
 
 
 def load(name: str) -> Case:
-    """The case "demo", or one of the zoo by the name of its folder."""
+    """The case "demo" or "digits", or one of the zoo by the name of its folder."""
+    if name == "digits":
+        import digit_data
+
+        def accuracy(run: Run, items: list[Any]) -> float:
+            return float(np.mean([np.argmax(run(image)[0]) == label for image, label in items]))
+
+        images = [{"image": image} for image, _ in digit_data.calibration_items()]
+        items = [({"image": image}, label) for image, label in digit_data.test_items()]
+        return Case(PROJECT / "benchmarks/models/digits.onnx", images, items, accuracy, 0.01, 300)
     if name == "demo":
         sys.path.insert(0, str(PROJECT / "examples"))
         import demo_data

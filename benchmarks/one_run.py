@@ -5,11 +5,15 @@ import argparse
 import importlib
 import json
 import logging
+import random
+import statistics
+import threading
 import time
 from typing import Any
 
 import cases
 import onnx
+import onnxruntime
 import openvino as ov
 
 
@@ -39,6 +43,51 @@ def runs_in_int8(op: ov.Node) -> bool:
     return source.get_type_name() == "Constant" and source.get_element_type().get_type_name() in ("i8", "u8")
 
 
+def standard_error(case: cases.Case, model: Any, samples: int = 100) -> float:
+    """Of the metric on the case's items, from random halves of them (without duplicates, which some metrics suffer)."""
+    run = cases.runner(model)
+    outputs = {id(item[0]): run(item[0]) for item in case.items}
+    draw = random.Random(0).sample
+    halves = [draw(case.items, len(case.items) // 2) for _ in range(samples)]
+    return statistics.stdev(case.validate(lambda inputs: outputs[id(inputs)], half) for half in halves)
+
+
+def inference_seconds(model: Any, items: list[Any]) -> float:
+    """What running the items takes at two streams, without loading; the better of two runs."""
+    if isinstance(model, ov.Model):
+        hints = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 2}
+        queue = ov.AsyncInferQueue(ov.Core().compile_model(model, "CPU", hints), 2)
+
+        def run_all() -> None:
+            for item in items:
+                queue.start_async(item)
+            queue.wait_all()
+    else:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+
+        def run_every_other(first: int) -> None:
+            for item in items[first::2]:
+                session.run(None, {name: item} if not isinstance(item, dict) else item)
+
+        def run_all() -> None:
+            streams = [threading.Thread(target=run_every_other, args=(first,)) for first in range(2)]
+            for stream in streams:
+                stream.start()
+            for stream in streams:
+                stream.join()
+
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        run_all()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case")
@@ -47,6 +96,9 @@ def main() -> None:
     parser.add_argument("--placement", choices=["lean", "reference"], default="lean", help="of tightrope")
     parser.add_argument("--format", choices=["openvino", "onnx"], default="openvino")
     parser.add_argument("--model-type", choices=["transformer"])
+    parser.add_argument("--preset", choices=["performance", "mixed"])
+    parser.add_argument("--accurate", action="store_true", help="fast_bias_correction=False")
+    parser.add_argument("--spread", action="store_true", help="standard error, and time of plain inference")
     parser.add_argument("--save", help="where to save the result")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
@@ -69,6 +121,10 @@ def main() -> None:
     own: dict[str, Any] = {"placement": arguments.placement} if arguments.tool == "tightrope" else {}
     if arguments.model_type:
         own["model_type"] = tool.ModelType.TRANSFORMER
+    if arguments.preset:
+        own["preset"] = tool.QuantizationPreset(arguments.preset)
+    if arguments.accurate:
+        own["fast_bias_correction"] = False
     started = time.perf_counter()
     if arguments.plain:
         result = tool.quantize(model, calibration, subset_size=case.subset_size, **own)
@@ -92,6 +148,9 @@ def main() -> None:
         **counted,
     }
     facts["met"] = facts["original"] - facts["final"] <= case.max_drop
+    if arguments.spread:
+        facts["standard_error"] = standard_error(case, model)
+        facts["inference_seconds"] = inference_seconds(model, case.calibration[: case.subset_size])
     if arguments.tool == "tightrope" and not arguments.plain:
         facts["reported_drop"] = tool.report(result).drop
     if arguments.save and arguments.format == "onnx":

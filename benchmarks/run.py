@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures Tightrope against NNCF on the same work in one run, and prints tables of ratios.
 
-Uses the demo network, and the models of the zoo where that lies beside the project (or at TIGHTROPE_ZOO). Every figure
-is the better of two runs that alternate between the tools. Ratios count, not times: they change with the machine.
+Uses the networks that come with the project, and the models of the zoo where that lies beside it (or at TIGHTROPE_ZOO).
+Every figure is the better of two runs that alternate between the tools. Ratios count, not times: they change with the
+machine.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import cases
 CONTROLLED = {"openvino": ["demo", "supres_espcn"], "onnx": ["supres_espcn", "resemblyzer_lstm_fsdd"]}
 PLAIN = [
     "demo",
+    "digits",
     "resnet20_cifar10",
     "efficientnet_lite0",
     "kws_dscnn",
@@ -33,19 +35,31 @@ PLAIN = [
 ]
 CONTENDERS = {"tightrope": ["tightrope"], "reference": ["tightrope", "--placement", "reference"], "nncf": ["nncf"]}
 ENDINGS = {"openvino": ".xml", "onnx": ".onnx"}
+SETTINGS = {
+    "defaults": [],
+    "mixed": ["--preset", "mixed"],
+    "transformer": ["--model-type", "transformer"],
+    "accurate": ["--accurate"],
+}
+TRANSFORMERS = ["minilm_stsb"]
 HERE = Path(__file__).resolve().parent
 
 
 def available(names: list[str], form: str = "openvino") -> list[str]:
     # The demo network is kept as an IR.
-    return [name for name in names if (name == "demo" and form == "openvino") or (cases.ZOO / name).is_dir()]
+    ours = ["demo", "digits"] if form == "openvino" else ["digits"]
+    return [name for name in names if name in ours or (cases.ZOO / name).is_dir()]
+
+
+class RunFailed(Exception):
+    """The message is what the run said, with what to repeat it by."""
 
 
 def one_run(case: str, *options: str) -> dict[str, Any]:
     command = [sys.executable, str(HERE / "one_run.py"), case, *options]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{finished.stderr}")
+        raise RunFailed(f"{' '.join(command)} failed:\n{finished.stderr}")
     facts: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
     return facts
 
@@ -129,6 +143,30 @@ def plain(repeats: int, form: str) -> None:
     print(f"\nSpeed against NNCF's, geometric mean: lean {means['tightrope']:.3f}, reference {means['reference']:.3f}")
 
 
+def algorithms(repeats: int, form: str, names: list[str], settings: list[str]) -> None:
+    print(f"\nThe algorithms, {form}: metric and time of quantize()\n")
+    print("| case | setting | FP32 | result | NNCF | standard error | better by, in errors | time, s | NNCF, s | "
+          "ratio | to inference of the same items |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for case in available(names, form):
+        for setting in settings:
+            if setting == "transformer" and case not in TRANSFORMERS:
+                continue
+            try:
+                facts = contest(case, form, repeats, ["tightrope", "nncf"], "--plain", "--spread", *SETTINGS[setting])
+            except RunFailed as failure:
+                print(f"| {case} | {setting} | {str(failure).splitlines()[-1]} |", flush=True)
+                continue
+            ours, theirs = facts["tightrope"], facts["nncf"]
+            print(
+                f"| {case} | {setting} | {ours['original']:.4f} | {ours['final']:.4f} | {theirs['final']:.4f} | "
+                f"{ours['standard_error']:.4f} | {(ours['final'] - theirs['final']) / ours['standard_error']:+.2f} | "
+                f"{ours['seconds']:.2f} | {theirs['seconds']:.2f} | {ours['seconds'] / theirs['seconds']:.2f} | "
+                f"{ours['seconds'] / ours['inference_seconds']:.2f} |",
+                flush=True,
+            )
+
+
 def placement() -> None:
     print("\nPlacement without data\n", flush=True)
     binary = str(cases.PROJECT / "build" / "benchmarks" / "placement_benchmark")
@@ -149,7 +187,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=2, help="runs of each tool")
     parser.add_argument("--format", choices=list(ENDINGS), help="of the models; default: both")
-    parser.add_argument("--only", choices=["placement", "control", "plain", "calibration"])
+    parser.add_argument("--only", choices=["placement", "control", "plain", "calibration", "algorithms"])
+    parser.add_argument("--cases", nargs="+", choices=PLAIN, default=PLAIN, metavar="CASE", help="of the algorithms")
+    parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS), metavar="SETTING")
     arguments = parser.parse_args()
     if arguments.only in (None, "placement"):
         placement()
@@ -160,6 +200,8 @@ def main() -> None:
             controlled(arguments.repeats, form)
         if arguments.only in (None, "plain"):
             plain(arguments.repeats, form)
+        if arguments.only in (None, "algorithms"):
+            algorithms(arguments.repeats, form, arguments.cases, arguments.settings)
 
 
 if __name__ == "__main__":
