@@ -202,6 +202,10 @@ def halved() -> tightrope.Dataset:
     return tightrope.Dataset([image / 2 for image in small_models.images(4)])
 
 
+def many() -> tightrope.Dataset:
+    return tightrope.Dataset(small_models.images(40))
+
+
 MEANS = RangeEstimatorParametersSet.MEAN_MINMAX
 MEAN = StatisticsCollectorParameters(aggregator_type=AggregatorType.MEAN)
 QUANTILE = StatisticsCollectorParameters(statistics_type=StatisticsType.QUANTILE, quantile_outlier_prob=0.1)
@@ -214,8 +218,12 @@ def without_last(usual: Run, changed: Run) -> bool:
     return ("weight", "last", 1) in set(usual.placed()) - set(changed.placed())
 
 
+def is_smoothed(run: Run) -> bool:
+    return any("smoothing" in q for q in run.quantizers()) or len(run.plan["rescalings"]) > 0
+
+
 def tracks_outliers(usual: Run, changed: Run) -> bool:
-    return any("smoothing" in q for q in usual.quantizers()) and not any("smoothing" in q for q in changed.quantizers())
+    return is_smoothed(usual) and not is_smoothed(changed)
 
 
 def control(changes: dict[str, Any], effect: Any = None, refusal: str = "", **usual: Any) -> Case:
@@ -229,7 +237,7 @@ SHARED = {
     "preset": Case({"preset": "mixed"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "target_device": Case(FOUR_BITS, lambda a, b: b.configs("bits", "weight") == {4}),
     "subset_size": Case({"subset_size": 2}, lambda a, b: b.report["calibration_items"] == 2),
-    "fast_bias_correction": Case({"fast_bias_correction": False}, other_shifts),
+    "fast_bias_correction": Case({"fast_bias_correction": False}, other_shifts, usual={"calibration_dataset": many}),
     "statistics_path": Case({"statistics_path": "no such folder/statistics.json"}, refusal="no such folder"),
     "model_type": Case({"model_type": "transformer"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "placement": Case({"placement": "reference"}, lambda a, b: set(b.placed()) > set(a.placed())),
@@ -238,7 +246,7 @@ SHARED = {
 CASES: dict[tuple[str, str], Case] = {
     **{("quantize", name): case for name, case in SHARED.items()},
     **{
-        ("quantize_with_accuracy_control", name): replace(case, usual=PICTURES, job="quantize_with_accuracy_control")
+        ("quantize_with_accuracy_control", name): replace(case, usual={**PICTURES, **case.usual}, job="quantize_with_accuracy_control")
         for name, case in SHARED.items()
     },
     ("quantize", "mode"): Case(FP8, lambda a, b: (a.configs("format"), b.configs("format")) == ({None}, {"f8e4m3"})),
@@ -305,7 +313,7 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("AdvancedSmoothQuantParameters", "convolution"): Case(
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=0.5)),
-        lambda a, b: any("smoothing" in q for q in b.quantizers()) or len(b.plan["rescalings"]) > 0,
+        lambda a, b: is_smoothed(b) and not is_smoothed(a),
     ),
     ("AdvancedSmoothQuantParameters", "matmul"): Case(
         advanced(smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=-1)), tracks_outliers, usual=TOKENS
@@ -324,6 +332,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("AdvancedQuantizationParameters", "disable_channel_alignment"): Case(
         advanced(disable_channel_alignment=False),
         lambda a, b: len(b.plan["rescalings"]) > len(a.plan["rescalings"]),
+        usual={"model": lambda: small_models.classifier()},
     ),
     ("AdvancedQuantizationParameters", "disable_bias_correction"): Case(
         advanced(disable_bias_correction=True), lambda a, b: a.plan["bias_shifts"] and not b.plan["bias_shifts"]
@@ -332,6 +341,7 @@ CASES: dict[tuple[str, str], Case] = {
         advanced(batchwise_statistics=True, activations_range_estimator_params=MEANS),
         narrower,
         usual={
+            "model": lambda: small_models.classifier(),
             "calibration_dataset": lambda: tightrope.Dataset(small_models.images(4, batch=3)),
             **advanced(batchwise_statistics=False, activations_range_estimator_params=MEANS),
         },
