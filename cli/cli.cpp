@@ -156,7 +156,7 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   command->add_option("--labels", values.labels, "Array of the data that holds labels or targets");
   command->add_flag("--no-bias-correction", arguments.no_bias_correction, "Leave biases as they are");
   command->add_flag("--accurate-bias-correction", arguments.accurate_bias_correction,
-                    "Correct biases with more items and rounds");
+                    "Measure what biases need on the quantized model");
   command->add_flag("--channel-alignment", arguments.channel_alignment,
                     "Give the channels between convolutions equal ranges first");
   command->add_option("--smooth-quant-alpha", arguments.smooth_quant_alpha,

@@ -106,8 +106,8 @@ struct QuantizeOptions {
   bool batchwise_statistics = false;  // each entry along the first axis of an activation is an item of its own
   bool inplace_statistics = true;     // computed inside of the graph where that is possible
   std::string statistics_path;        // file to reuse statistics from, and to write them to; empty: none
-  bool compress_weights = true;  // see Plan
-  int stat_requests = 0;         // calibration items at a time; 0: the device's choice
+  bool compress_weights = true;       // see Plan
+  int stat_requests = 0;              // calibration items at a time; 0: the device's choice
 };
 
 struct AccuracyOptions {

@@ -98,7 +98,7 @@ struct Plan {
   std::vector<BiasShift> bias_shifts;
   std::vector<Follower> followers;
   std::vector<Rescaling> rescalings;  // one after the other
-  bool compress_weights = true;  // stored in 8 bits; otherwise in floating point, with a quantizer behind them
+  bool compress_weights = true;       // stored in 8 bits; otherwise in floating point, with a quantizer behind them
 
   bool empty() const { return quantizers.empty() && bias_shifts.empty() && rescalings.empty(); }
   bool operator==(const Plan&) const = default;

@@ -83,7 +83,7 @@ def test_only_what_must_be_is_returned_to_floating_point(control: Any) -> None:
     assert report.reverted == ["fragile"]
     assert report.quantized == ["first", "last"]
     assert report.minimal
-    assert report.original_metric - report.quantized_metric > 0.5
+    assert report.original_metric - report.quantized_metric > 0.15
     assert report.drop <= 0.05
 
 
@@ -401,7 +401,7 @@ def error_rate(model: ov.CompiledModel, items: Any) -> float:
 
 def test_an_error_rate_is_kept_from_rising_if_told_that_lower_is_better(control: Any) -> None:
     report = tightrope.report(control(error_rate, higher_is_better=False))
-    assert report.quantized_metric > 0.5
+    assert report.quantized_metric > 0.15
     assert report.final_metric <= 0.05
     assert report.reverted == ["fragile"]
     assert (report.higher_is_better, report.drop) == (False, pytest.approx(report.final_metric))

@@ -203,7 +203,7 @@ def halved() -> tightrope.Dataset:
 
 
 def many() -> tightrope.Dataset:
-    return tightrope.Dataset(small_models.images(40))
+    return tightrope.Dataset(small_models.vectors(40))
 
 
 MEANS = RangeEstimatorParametersSet.MEAN_MINMAX
@@ -237,7 +237,11 @@ SHARED = {
     "preset": Case({"preset": "mixed"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "target_device": Case(FOUR_BITS, lambda a, b: b.configs("bits", "weight") == {4}),
     "subset_size": Case({"subset_size": 2}, lambda a, b: b.report["calibration_items"] == 2),
-    "fast_bias_correction": Case({"fast_bias_correction": False}, other_shifts, usual={"calibration_dataset": many}),
+    "fast_bias_correction": Case(
+        {"fast_bias_correction": False},
+        other_shifts,
+        usual={"model": small_models.fragile, "calibration_dataset": many},
+    ),
     "statistics_path": Case({"statistics_path": "no such folder/statistics.json"}, refusal="no such folder"),
     "model_type": Case({"model_type": "transformer"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "placement": Case({"placement": "reference"}, lambda a, b: set(b.placed()) > set(a.placed())),
@@ -246,7 +250,9 @@ SHARED = {
 CASES: dict[tuple[str, str], Case] = {
     **{("quantize", name): case for name, case in SHARED.items()},
     **{
-        ("quantize_with_accuracy_control", name): replace(case, usual={**PICTURES, **case.usual}, job="quantize_with_accuracy_control")
+        ("quantize_with_accuracy_control", name): replace(
+            case, usual={**PICTURES, **case.usual}, job="quantize_with_accuracy_control"
+        )
         for name, case in SHARED.items()
     },
     ("quantize", "mode"): Case(FP8, lambda a, b: (a.configs("format"), b.configs("format")) == ({None}, {"f8e4m3"})),

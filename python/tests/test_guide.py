@@ -74,7 +74,7 @@ def test_the_guide_to_quantizing_with_accuracy_control(
     report = nncf.report(quantized_model)
     saved = ov.compile_model(tmp_path / "quantized_model.xml", "CPU", small_models.F32)
     assert report.original_metric - validate(saved, calibration_loader) <= 0.01
-    assert report.quantized_metric < 0.5
+    assert report.quantized_metric < 0.9
     assert report.quantized
 
 

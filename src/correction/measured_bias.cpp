@@ -17,8 +17,7 @@
 namespace tightrope {
 namespace {
 
-constexpr int kFastRounds = 2;
-constexpr int kAccurateRounds = 6;
+constexpr int kRounds = 6;
 
 using Channels = std::vector<float>;
 using Means = std::vector<Channels>;  // of one sample, by layer
@@ -304,17 +303,9 @@ Plan with_shifts(Plan plan, std::span<const Layer> layers, const std::vector<Cha
 
 }  // namespace
 
-std::size_t most_bias_samples(const QuantizeOptions& options) {
-  constexpr std::size_t kFast = 32;
-  if (options.fast_bias_correction) return kFast;
-  return std::max(kFast, static_cast<std::size_t>(options.subset_size) / 5);
-}
-
-std::size_t bias_samples(const QuantizeOptions& options, std::size_t items) {
-  constexpr std::size_t kFewest = 8;
-  constexpr std::size_t kShare = 8;  // of the items one, so that the cost stays in proportion
-  const std::size_t most = most_bias_samples(options);
-  return std::min(items, options.fast_bias_correction ? std::clamp(items / kShare, kFewest, most) : most);
+std::size_t bias_samples(const QuantizeOptions& options) {
+  constexpr std::int64_t kFewest = 32;
+  return static_cast<std::size_t>(std::max(kFewest, options.subset_size / 5));
 }
 
 bool measures_bias(const Quantizer& weight, const Graph& graph) {
@@ -352,9 +343,8 @@ MeasuredBiases measure_biases(const Model& model, Plan plan, std::span<const Sam
     return is_below_threshold(model, layer.node, shift, options);
   };
   double error = 0;
-  const int rounds = options.fast_bias_correction ? kFastRounds : kAccurateRounds;
   bool is_measured = false;
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     refinement.advance();
     error = refinement.measure();
     const std::size_t refused = refinement.judge(is_allowed);

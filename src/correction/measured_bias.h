@@ -17,9 +17,8 @@ struct MeasuredBiases {
   bool is_better = true;    // false: the outputs of the model were better without the measured shifts
 };
 
-// How many samples to measure on: the most of them, and those for a number of calibration items.
-std::size_t most_bias_samples(const QuantizeOptions& options);
-std::size_t bias_samples(const QuantizeOptions& options, std::size_t items);
+// How many samples to measure on.
+std::size_t bias_samples(const QuantizeOptions& options);
 
 // True for the weight of a convolution of any kind or a matrix product whose output has as many channels on every item,
 // outside of the branches of an If.

@@ -57,9 +57,7 @@ bool runs_on_cpu(TargetDevice device) {
 
 }  // namespace
 
-bool has_default_estimator(const QuantizeOptions& options) {
-  return options.activation_range == RangeEstimator{};
-}
+bool has_default_estimator(const QuantizeOptions& options) { return options.activation_range == RangeEstimator{}; }
 
 Observed up_to_limits(Observed observed, const Quantizer& quantizer, const Graph& graph) {
   constexpr float kLeast = 0.5F;

@@ -121,7 +121,8 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   Calibration calibration(base, options);
   const bool is_in_doubt = !model.graph().carried_over.empty();
   timed("calibration", [&] {
-    const std::size_t wanted = options.bias_correction ? most_bias_samples(options) : 0;
+    const bool measures = options.bias_correction && !options.fast_bias_correction;
+    const std::size_t wanted = measures ? bias_samples(options) : 0;
     calibration.run(result.plan, data, std::max<std::size_t>({kept_samples, wanted, is_in_doubt ? 1U : 0U}));
     result.samples = calibration.take_samples();
     if (is_in_doubt) check_base(model, result.samples.front());
@@ -133,11 +134,8 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
         "calibration item");
   }
   if (options.bias_correction) {
-    timed("bias correction", [&] {
-      const auto samples =
-          spread_evenly(result.samples, bias_samples(options, static_cast<std::size_t>(calibration.items())));
-      result.plan = correct_biases(base, std::move(result.plan), calibration, samples, options);
-    });
+    timed("bias correction",
+          [&] { result.plan = correct_biases(base, std::move(result.plan), calibration, result.samples, options); });
   }
   result.plan.rescalings.insert(result.plan.rescalings.begin(), alignment.rescalings.begin(),
                                 alignment.rescalings.end());

@@ -13,7 +13,7 @@ namespace tightrope {
 
 struct Pass {
   std::vector<std::size_t> observers;  // indices
-  int parallel = 0;           // requests at a time; 0: as many as the device likes
+  int parallel = 0;                    // requests at a time; 0: as many as the device likes
 };
 
 // At least one pass, each observer in one of them; reductions in the graph are in the first. `sample` shows the extents

@@ -59,9 +59,9 @@ def quantize(
         is MIXED for transformers, else asymmetric where values are lopsided and it costs no time.
     target_device: the device that the model will run on.
     subset_size: how many items of the calibration data are used at most.
-    fast_bias_correction: False to correct biases with more samples and rounds.
+    fast_bias_correction: False to measure what biases need on the quantized model, instead of predicting it.
     model_type: TRANSFORMER makes MIXED the default preset and leaves normalization, operations like it, and the matrix
-        product behind a softmax in floating point. Smooth-quant isn't applied yet.
+        product behind a softmax in floating point.
     ignored_scope: operations that stay in floating point.
     advanced_parameters: see `AdvancedQuantizationParameters`. Of an ONNX model whose tensors are in files that aren't
         loaded, `backend_params={"external_data_dir": folder}` says where they are.

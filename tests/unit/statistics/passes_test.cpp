@@ -23,8 +23,7 @@ class Passes : public testing::Test {
     model = net.build({values.back()});
   }
 
-  std::vector<Pass> plan(const std::vector<bool>& of_quantiles, int parallel = 0,
-                         const Sample& sample = {}) const {
+  std::vector<Pass> plan(const std::vector<bool>& of_quantiles, int parallel = 0, const Sample& sample = {}) const {
     std::vector<Observer> observers;
     for (std::size_t i = 0; i < of_quantiles.size(); ++i) {
       StatisticRequest request{values[i], {}};
