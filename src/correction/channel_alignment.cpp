@@ -5,33 +5,23 @@
 #include <cmath>
 #include <optional>
 
-#include "kernels/channels.h"
+#include "graph/walk.h"
 
 namespace tightrope {
 namespace {
 
-bool is_constant(const Graph& graph, ValueId value) {
-  return graph.node(graph.value(value).producer).kind == OpKind::kConstant;
-}
-
 // What is added to the output of a convolution, one number per channel: an operand of its own, or an addition's.
-std::optional<Operand> bias_of(const Graph& graph, NodeId convolution) {
+std::optional<Operand> bias_per_channel(const Graph& graph, NodeId convolution) {
   const Node& node = graph.node(convolution);
-  const Value& output = graph.value(node.outputs[0]);
-  const std::int64_t channels = output.shape[1];
-  if (node.inputs.size() > 2 && node.inputs[2] != kNone) {
-    if (!is_constant(graph, node.inputs[2])) return std::nullopt;
-    return Operand{convolution, 2, {0}};
-  }
-  if (output.uses.size() != 1) return std::nullopt;
-  const auto [reader, port] = output.uses[0];
-  const Node& sum = graph.node(reader);
-  if (sum.kind != OpKind::kAdd || sum.inputs.size() != 2) return std::nullopt;
-  const ValueId other = sum.inputs[static_cast<std::size_t>(1 - port)];
-  const Shape& shape = graph.value(other).shape;
-  const auto axis = static_cast<int>(shape.size()) - static_cast<int>(output.shape.size()) + 1;
-  if (!is_constant(graph, other) || axis < 0 || shape[static_cast<std::size_t>(axis)] != channels) return std::nullopt;
-  return Operand{reader, 1 - port, {axis}};
+  const auto bias = bias_of(convolution, graph);
+  const bool has_own = node.inputs.size() > 2 && node.inputs[2] != kNone;
+  if (!bias || (has_own && bias->node != convolution)) return std::nullopt;
+  if (has_own) return Operand{convolution, bias->port, {0}};
+  const Shape& output = graph.value(node.outputs[0]).shape;
+  const Shape& shape = graph.value(graph.node(bias->node).inputs[static_cast<std::size_t>(bias->port)]).shape;
+  const auto axis = static_cast<int>(shape.size()) - static_cast<int>(output.size()) + 1;
+  if (axis < 0 || shape[static_cast<std::size_t>(axis)] != output[1]) return std::nullopt;
+  return Operand{bias->node, bias->port, {axis}};
 }
 
 // One tap, and as many positions behind it as before: no padding, whose zeros a shift would have to move, too.
@@ -56,7 +46,7 @@ std::optional<Biases> biases_for_shift(const Graph& graph, const AlignedTensor& 
   const auto& [value, makers, readers] = tensor;
   if (!makers.passes_shifts || readers.size() != 1 || makers.operands.size() != 2) return std::nullopt;
   if (!reads_single_positions(graph, graph.node(readers[0].node))) return std::nullopt;
-  const auto behind = bias_of(graph, readers[0].node);
+  const auto behind = bias_per_channel(graph, readers[0].node);
   if (!behind) return std::nullopt;
   return Biases{makers.operands[0], *behind};
 }

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "correction/smoothing.h"
+#include "graph/walk.h"
 #include "kernels/channels.h"
 #include "kernels/rounded.h"
 #include "tightrope/error.h"
@@ -17,18 +18,6 @@ namespace {
 
 bool is_matrix(const Quantizer& weight, const Graph& graph) {
   return graph.node(graph.find(weight.node)).kind == OpKind::kMatMul;
-}
-
-// The constant that is added to what the node gives, inside of the node or as the only thing that reads it; or kNone.
-ValueId bias_of(const Node& node, const Graph& graph) {
-  const auto is_constant = [&](ValueId value) {
-    return value != kNone && graph.node(graph.value(value).producer).kind == OpKind::kConstant;
-  };
-  if (node.inputs.size() > 2 && is_constant(node.inputs[2])) return node.inputs[2];
-  const std::vector<Use>& uses = graph.value(node.outputs[0]).uses;
-  if (uses.size() != 1 || graph.node(uses[0].node).kind != OpKind::kAdd) return kNone;
-  const ValueId other = graph.node(uses[0].node).inputs[static_cast<std::size_t>(1 - uses[0].port)];
-  return is_constant(other) ? other : kNone;
 }
 
 // What rounding takes from each element.
@@ -54,15 +43,16 @@ int output_axis(const Node& node, const Graph& graph) {
 }
 
 bool wants_bias(std::string_view node, const Graph& graph, const QuantizeOptions& options) {
-  return !options.bias_threshold || options.bias_for_all_nodes || bias_of(graph.node(graph.find(node)), graph) != kNone;
+  return !options.bias_threshold || options.bias_for_all_nodes || bias_of(graph.find(node), graph);
 }
 
 bool is_below_threshold(const Model& model, std::string_view node, std::span<const float> shift,
                         const QuantizeOptions& options) {
   if (!options.bias_threshold) return true;
   const Graph& graph = model.graph();
-  const ValueId constant = bias_of(graph.node(graph.find(node)), graph);
-  if (constant == kNone) return true;
+  const auto operand = bias_of(graph.find(node), graph);
+  if (!operand) return true;
+  const ValueId constant = graph.node(operand->node).inputs[static_cast<std::size_t>(operand->port)];
   const std::vector<float> bias = model.constant(constant).to_floats();
   if (bias.size() != shift.size()) return false;
   for (std::size_t c = 0; c < shift.size(); ++c) {

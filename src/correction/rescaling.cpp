@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "graph/walk.h"
+
 namespace tightrope {
 namespace {
 
@@ -79,8 +81,6 @@ class MakerSearch {
   }
 
  private:
-  bool is_constant(ValueId id) const { return graph_.node(graph_.value(id).producer).kind == OpKind::kConstant; }
-
   bool is_read_once(const Value& value) const {
     const auto reads = std::ranges::count_if(
         value.uses, [&](const Use& use) { return graph_.node(use.node).kind != OpKind::kShapeOf; });
@@ -105,9 +105,10 @@ class MakerSearch {
   // An addition that scales as a whole: of a constant, and of what scales in turn.
   bool scale_sum(NodeId id, std::size_t rank) {
     const Node& node = graph_.node(id);
-    const int constant = is_constant(node.inputs[1]) ? 1 : 0;
+    const int constant = is_constant(node.inputs[1], graph_) ? 1 : 0;
     const ValueId other = node.inputs[static_cast<std::size_t>(1 - constant)];
-    if (!is_constant(node.inputs[static_cast<std::size_t>(constant)]) || is_constant(other)) return false;
+    if (!is_constant(node.inputs[static_cast<std::size_t>(constant)], graph_) || is_constant(other, graph_))
+      return false;
     if (node.kind != OpKind::kAdd) makers_.passes_shifts = false;
     return scale_constant(id, constant, rank) && search(other, id);
   }
@@ -117,11 +118,12 @@ class MakerSearch {
     const Node& node = graph_.node(id);
     makers_.passes_shifts = false;
     for (const int port : {0, 1}) {
-      if (is_constant(node.inputs[static_cast<std::size_t>(port)]) && scale_constant(id, port, rank)) return true;
+      if (is_constant(node.inputs[static_cast<std::size_t>(port)], graph_) && scale_constant(id, port, rank))
+        return true;
     }
     const Makers before = makers_;
     for (const ValueId input : node.inputs) {
-      if (!is_constant(input) && graph_.value(input).shape.size() == rank && search(input, id)) return true;
+      if (!is_constant(input, graph_) && graph_.value(input).shape.size() == rank && search(input, id)) return true;
       makers_ = before;
     }
     return false;
@@ -141,7 +143,7 @@ class MakerSearch {
     if (node.inputs.size() > 2 && node.inputs[2] != kNone) {
       const ValueId bias = node.inputs[2];
       const auto rank = graph_.value(bias).shape.size();
-      if (!is_constant(bias) || rank == 0 || graph_.value(bias).shape.back() != channels_) return false;
+      if (!is_constant(bias, graph_) || rank == 0 || graph_.value(bias).shape.back() != channels_) return false;
       makers_.operands.push_back({id, 2, {static_cast<int>(rank) - 1}});
     }
     makers_.operands.push_back({id, 1, axes});
@@ -154,7 +156,7 @@ class MakerSearch {
     for (int port = 1; port < std::min<int>(static_cast<int>(node.inputs.size()), 3); ++port) {
       const ValueId input = node.inputs[static_cast<std::size_t>(port)];
       if (input == kNone) continue;
-      if (!is_constant(input) || graph_.value(input).shape != Shape{channels_}) return false;
+      if (!is_constant(input, graph_) || graph_.value(input).shape != Shape{channels_}) return false;
       makers_.operands.push_back({id, port, {0}});
     }
     makers_.passes_shifts = false;

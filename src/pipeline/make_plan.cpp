@@ -21,19 +21,13 @@
 #include "pipeline/weights.h"
 #include "placement/exemptions.h"
 #include "placement/overflow.h"
+#include "statistics/thinning.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 #include "tightrope/quantize.h"
 
 namespace tightrope {
 namespace {
-
-std::vector<Sample> spread_evenly(std::span<const Sample> samples, std::size_t wanted) {
-  const std::size_t count = std::min(wanted, samples.size());
-  std::vector<Sample> spread;
-  for (std::size_t i = 0; i < count; ++i) spread.push_back(samples[i * samples.size() / count]);
-  return spread;
-}
 
 // Data of two axes may be tokens, whose outliers cost accuracy, or features: only the user knows.
 void mention_model_type(const Graph& graph, const Plan& plan, QuantizeOptions options) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "statistics/thinning.h"
 
+#include <algorithm>
+
 namespace tightrope {
 namespace {
 
@@ -26,10 +28,10 @@ void Thinning::offer(const Sample& sample) {
   }
 }
 
-std::vector<Sample> Thinning::take() const {
+std::vector<Sample> spread_evenly(std::span<const Sample> samples, std::size_t wanted) {
+  const std::size_t count = std::min(wanted, samples.size());
   std::vector<Sample> spread;
-  const std::size_t count = std::min(wanted_, kept_.size());
-  for (std::size_t i = 0; i < count; ++i) spread.push_back(kept_[i * kept_.size() / count]);
+  for (std::size_t i = 0; i < count; ++i) spread.push_back(samples[i * samples.size() / count]);
   return spread;
 }
 

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "tightrope/dataset.h"
 
 namespace tightrope {
+
+// At most as many as wanted of the samples.
+std::vector<Sample> spread_evenly(std::span<const Sample> samples, std::size_t wanted);
 
 // Whenever twice as many as wanted are held, or more than kBytes, every other one goes.
 class Thinning {
@@ -19,7 +23,7 @@ class Thinning {
   void offer(const Sample& sample);
 
   // At most as many as wanted; at least one where any was offered.
-  std::vector<Sample> take() const;
+  std::vector<Sample> take() const { return spread_evenly(kept_, wanted_); }
 
  private:
   std::size_t wanted_;
