@@ -62,6 +62,7 @@ struct Arguments {
   ApplyCommand apply;
   std::int64_t subset_size = QuantizeOptions{}.subset_size;
   std::string statistics;
+  std::optional<bool> weight_rounding;
   std::string range_estimator;
   bool no_bias_correction = false;
   bool accurate_bias_correction = false;
@@ -157,6 +158,8 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   command->add_flag("--no-bias-correction", arguments.no_bias_correction, "Leave biases as they are");
   command->add_flag("--accurate-bias-correction", arguments.accurate_bias_correction,
                     "Measure what biases need on the quantized model");
+  command->add_flag("--weight-rounding,!--no-weight-rounding", arguments.weight_rounding,
+                    "Round all weights by the data, or none; default: those of layers that lose much");
   command->add_flag("--channel-alignment", arguments.channel_alignment,
                     "Give the channels between convolutions equal ranges first");
   command->add_option("--smooth-quant-alpha", arguments.smooth_quant_alpha,
@@ -253,6 +256,7 @@ QuantizeOptions quantize_options(const Arguments& arguments) {
     json["advanced_parameters"]["activations_range_estimator_params"] = range_estimator(arguments.range_estimator);
   if (arguments.quantize.batch > 1) json["advanced_parameters"]["batchwise_statistics"] = true;
   add(json, "statistics_path", arguments.statistics);
+  if (arguments.weight_rounding) json["weight_rounding"] = *arguments.weight_rounding;
   add(json, "placement", typed.placement);
   add(json, "mode", typed.mode);
   add(json, "preset", typed.preset);

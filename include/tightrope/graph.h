@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -82,6 +83,14 @@ struct WeightPort {
   std::vector<int> channel_axes;  // axes that keep a scale of their own, ascending; the others are reduced
 };
 
+// How a convolution moves over its data; one entry per spatial axis.
+struct Window {
+  std::vector<std::int64_t> strides;
+  std::vector<std::int64_t> dilations;
+  std::vector<std::int64_t> pads_begin;
+  std::vector<std::int64_t> pads_end;
+};
+
 struct Use {
   NodeId node = kNone;
   int port = 0;
@@ -112,6 +121,7 @@ struct Node {
   std::vector<WeightPort> weights;
   int channel_axis = 1;          // of the output; negative counts from the end
   bool sums_last_axis = false;   // of a matrix product: its data are summed over along their last axis
+  std::optional<Window> window;  // of a convolution, transposed ones excepted; none where padding depends on the data
   std::uint64_t attributes = 0;  // a hash of what else distinguishes the operation: strides, limits ...
   std::string body;  // the branch of an If that holds the node: "<name of the If>/then"; empty: the model itself
 };

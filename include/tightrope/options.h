@@ -101,6 +101,7 @@ struct QuantizeOptions {
   bool fast_bias_correction = true;      // false: more samples and rounds
   std::optional<double> bias_threshold;  // a shift that reaches this multiple of the bias in any channel is skipped
   bool bias_for_all_nodes = false;       // with a threshold: operations without a bias are corrected, too
+  std::optional<bool> weight_rounding;   // by the data, of all layers; unset: of those that lose much; false: of none
   RangeEstimator activation_range;
   RangeEstimator weight_range;
   bool batchwise_statistics = false;  // each entry along the first axis of an activation is an item of its own

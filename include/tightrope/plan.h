@@ -2,6 +2,7 @@
 // The quantization as data: the quantized model is the base model plus a Plan, and nothing else.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,6 +53,7 @@ struct Quantizer {
   int shared_scale = -1;                // quantizers with the same number >= 0 have one range (inputs of a Concat)
   std::vector<std::string> operations;  // names, sorted
   Range range;                          // empty until fitted
+  std::vector<std::int8_t> rounding;    // of a weight: levels beyond the nearest one, by element; empty: none
 
   bool operator==(const Quantizer&) const = default;
 };

@@ -222,6 +222,10 @@ def is_smoothed(run: Run) -> bool:
     return any("smoothing" in q for q in run.quantizers()) or len(run.plan["rescalings"]) > 0
 
 
+def is_rounded(run: Run) -> bool:
+    return any("rounding" in q for q in run.quantizers("weight"))
+
+
 def tracks_outliers(usual: Run, changed: Run) -> bool:
     return is_smoothed(usual) and not is_smoothed(changed)
 
@@ -243,6 +247,7 @@ SHARED = {
         usual={"model": small_models.fragile, "calibration_dataset": many},
     ),
     "statistics_path": Case({"statistics_path": "no such folder/statistics.json"}, refusal="no such folder"),
+    "weight_rounding": Case({"weight_rounding": True}, lambda a, b: is_rounded(b) and not is_rounded(a)),
     "model_type": Case({"model_type": "transformer"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "placement": Case({"placement": "reference"}, lambda a, b: set(b.placed()) > set(a.placed())),
 }

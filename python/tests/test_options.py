@@ -52,6 +52,7 @@ def quantize(**changes: Any) -> dict[str, Any]:
         "advanced_parameters": None,
         "placement": Placement.LEAN,
         "statistics_path": None,
+        "weight_rounding": None,
     }
     return quantize_options(**{**arguments, **changes})
 
@@ -87,6 +88,7 @@ def test_defaults_of_quantize_become_a_plain_dict() -> None:
         "advanced_parameters": None,
         "placement": "lean",
         "statistics_path": None,
+        "weight_rounding": None,
     }
 
 

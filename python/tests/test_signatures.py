@@ -163,13 +163,14 @@ def test_extra_parameters_are_the_ones_we_documented() -> None:
         ours, theirs = (parameters(getattr(package, name)) for package in (tightrope, nncf))
         return {parameter: default for parameter, _, default in ours[len(theirs) :]}
 
-    assert extra("quantize") == {"placement": "lean", "statistics_path": None}
+    assert extra("quantize") == {"placement": "lean", "statistics_path": None, "weight_rounding": None}
     assert extra("quantize_with_accuracy_control") == {
         "higher_is_better": True,
         "validation_device": "CPU",
         "validation_precision": "f32",
         "placement": "lean",
         "statistics_path": None,
+        "weight_rounding": None,
     }
 
 

@@ -40,6 +40,7 @@ def quantize_options(
     advanced_parameters: AdvancedQuantizationParameters | None,
     placement: Placement | str,
     statistics_path: str | PathLike[str] | None,
+    weight_rounding: bool | None,
     advanced_argument: str = "advanced_parameters",
 ) -> dict[str, Any]:
     """The options of `quantize` as a plain dict.
@@ -59,6 +60,7 @@ def quantize_options(
         advanced_argument: _encode(advanced_argument, advanced_parameters, AdvancedQuantizationParameters | None),
         "placement": _encode("placement", placement, Placement),
         "statistics_path": _encode("statistics_path", statistics_path, str | PathLike[str] | None),
+        "weight_rounding": _encode("weight_rounding", weight_rounding, bool | None),
     }
 
 

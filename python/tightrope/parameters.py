@@ -37,7 +37,7 @@ class ModelType(StrEnum):
     """The family of a model, where it deserves a treatment of its own.
 
     TRANSFORMER: attention blocks. The default preset is MIXED; normalization and operations like it, and the matrix
-        product behind a softmax, stay in floating point. Smooth-quant isn't applied yet.
+        product behind a softmax, stay in floating point. Smooth-quant is applied to data of any rank.
     """
 
     TRANSFORMER = "transformer"

@@ -355,7 +355,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
   const Fields fields(
       parse(json), "",
       {"mode", "preset", "target_device", "subset_size", "fast_bias_correction", "model_type", "ignored_scope",
-       "advanced_parameters", "advanced_quantization_parameters", "placement", "statistics_path"});
+       "advanced_parameters", "advanced_quantization_parameters", "placement", "statistics_path", "weight_rounding"});
   QuantizeOptions options;
   options.mode =
       fields.choice<NumberFormat>("mode", {{"fp8_e4m3", NumberFormat::kF8E4M3}, {"fp8_e5m2", NumberFormat::kF8E5M2}})
@@ -373,6 +373,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
       fields.choice<Placement>("placement", {{"lean", Placement::kLean}, {"reference", Placement::kReference}})
           .value_or(options.placement);
   options.statistics_path = fields.text("statistics_path").value_or("");
+  options.weight_rounding = fields.boolean("weight_rounding");
   options.subset_size = fields.integer("subset_size").value_or(options.subset_size);
   options.fast_bias_correction = fields.boolean("fast_bias_correction").value_or(options.fast_bias_correction);
   options.ignored_scope = read_ignored_scope(fields);

@@ -56,7 +56,7 @@ void adjust_channels(std::span<float> values, const Shape& shape, std::span<cons
 }
 
 QuantizedTensor quantize_tensor(std::span<const float> values, const Shape& shape, std::span<const int> channel_axes,
-                                const Range& range) {
+                                const Range& range, std::span<const std::int8_t> rounding) {
   const std::size_t channels = range.low.size();
   QuantizedTensor result;
   result.lowest = lowest_level(range);
@@ -75,7 +75,8 @@ QuantizedTensor quantize_tensor(std::span<const float> values, const Shape& shap
   const std::span<const int> axes = channels == 1 ? std::span<const int>() : channel_axes;
   for_each_run(shape, axes, [&](std::size_t offset, std::size_t length, std::size_t channel, std::size_t step) {
     for (std::size_t i = 0; i < length; ++i, channel += step) {
-      const float level = std::nearbyint(values[offset + i] / result.scale[channel] + result.zero_point[channel]);
+      float level = std::nearbyint(values[offset + i] / result.scale[channel] + result.zero_point[channel]);
+      if (!rounding.empty()) level += static_cast<float>(rounding[offset + i]);
       result.levels[offset + i] = static_cast<std::int16_t>(std::clamp(level, lowest, highest));
     }
   });

@@ -31,9 +31,9 @@ struct QuantizedTensor {
 void adjust_channels(std::span<float> values, const Shape& shape, std::span<const int> channel_axes,
                      std::span<const float> factors, std::span<const float> addends = {});
 
-// Rounds to the nearest level, ties to even, after clipping to the range. `range` has at most 65536 levels, and one
-// entry or one per channel. Formula: docs/algorithms.md#weights
+// Rounds to the nearest level, ties to even, and goes on by the `rounding` of the element (none: nowhere); stays within
+// the range. `range` has at most 65536 levels, and one entry or one per channel. Formula: docs/algorithms.md#weights
 QuantizedTensor quantize_tensor(std::span<const float> values, const Shape& shape, std::span<const int> channel_axes,
-                                const Range& range);
+                                const Range& range, std::span<const std::int8_t> rounding = {});
 
 }  // namespace tightrope

@@ -21,7 +21,7 @@ std::vector<float> rounded(std::span<const float> values, const Shape& shape, co
     set([&](std::size_t i, std::size_t channel) { return packed.levels[i] / packed.scale[channel]; });
     return result;
   }
-  const QuantizedTensor packed = quantize_tensor(values, shape, axes, range);
+  const QuantizedTensor packed = quantize_tensor(values, shape, axes, range, quantizer.rounding);
   set([&](std::size_t i, std::size_t channel) {
     const float zero_point = packed.zero_point.empty() ? 0.0F : packed.zero_point[channel];
     return packed.scale[channel] * (static_cast<float>(packed.levels[i]) - zero_point);

@@ -10,7 +10,7 @@
 
 namespace tightrope {
 
-// Each element at the value of the nearest level of its quantizer, of which the range is known.
+// Each element at the value of its level: the nearest one, or that of the quantizer's rounding. The range is known.
 std::vector<float> rounded(std::span<const float> values, const Shape& shape, const Quantizer& quantizer);
 
 }  // namespace tightrope

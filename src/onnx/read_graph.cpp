@@ -60,6 +60,42 @@ void describe_groups(const proto::NodeProto& source, const Facts& facts, Node& n
   node.device_op = DeviceOp::kDepthwiseConvolution;
 }
 
+// Padding by name: as many steps as the data have strides, what is odd at the end or at the start.
+bool pad_by_name(Window& window, std::string_view padding, const Shape& data, const Shape& weight) {
+  if (padding == "NOTSET" || padding == "VALID") return true;
+  for (std::size_t axis = 0; axis < window.strides.size(); ++axis) {
+    const std::int64_t extent = data[axis + 2];
+    if (extent < 0) return false;
+    const std::int64_t stride = window.strides[axis];
+    const std::int64_t reach = (weight[axis + 2] - 1) * window.dilations[axis] + 1;
+    const std::int64_t pads = std::max<std::int64_t>(((extent + stride - 1) / stride - 1) * stride + reach - extent, 0);
+    window.pads_begin[axis] = padding == "SAME_LOWER" ? (pads + 1) / 2 : pads / 2;
+    window.pads_end[axis] = pads - window.pads_begin[axis];
+  }
+  return true;
+}
+
+std::optional<Window> window_of(const proto::NodeProto& node, const Facts& facts) {
+  const auto data = facts.find(input_of(node, 0));
+  const auto weight = facts.find(input_of(node, 1));
+  if (data == facts.end() || weight == facts.end() || !data->second.known_rank || !weight->second.known_rank)
+    return std::nullopt;
+  const Shape& shape = weight->second.shape;
+  if (shape.size() < 3 || data->second.shape.size() != shape.size()) return std::nullopt;
+  const std::size_t axes = shape.size() - 2;
+  const auto numbers = [&](std::string_view name, std::size_t count, std::int64_t otherwise) {
+    std::vector<std::int64_t> list = ints_attribute(node, name);
+    list.resize(count, otherwise);
+    return list;
+  };
+  const std::vector<std::int64_t> pads = numbers("pads", 2 * axes, 0);
+  const auto middle = pads.begin() + static_cast<std::ptrdiff_t>(axes);
+  Window window{
+      numbers("strides", axes, 1), numbers("dilations", axes, 1), {pads.begin(), middle}, {middle, pads.end()}};
+  if (!pad_by_name(window, text_attribute(node, "auto_pad", "NOTSET"), data->second.shape, shape)) return std::nullopt;
+  return window;
+}
+
 Node describe(const Network& network, const proto::NodeProto& source, const Facts& facts) {
   const OpRow row = is_standard(source, network.model) ? find_row(source.op_type()) : OpRow{source.op_type()};
   Node node = node_of(row, source.name());
@@ -73,6 +109,7 @@ Node describe(const Network& network, const proto::NodeProto& source, const Fact
   std::erase_if(node.data_ports, [&](int port) { return input_of(source, port).empty(); });
   if (row.kind == OpKind::kConvolution || row.kind == OpKind::kTransposedConvolution) {
     describe_groups(source, facts, node);
+    if (row.kind == OpKind::kConvolution) node.window = window_of(source, facts);
   } else if (row.kind == OpKind::kAdd &&
              (input_of(source, 0).empty() || input_of(source, 1).empty() || source.input_size() != 2)) {
     node.kind = OpKind::kOther;  // a sum of one, or of many

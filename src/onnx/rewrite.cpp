@@ -11,6 +11,7 @@
 #include "base/components.h"
 #include "kernels/channels.h"
 #include "kernels/quantize.h"
+#include "kernels/rounded.h"
 #include "onnx/messages.h"
 #include "onnx/names.h"
 #include "onnx/tensors.h"
@@ -194,6 +195,9 @@ class Rewriter {
       refuse(quantizer, fmt::format("the tensor is {}, not floating point", name_of(value.type)));
     check_channels(quantizer, value);
     check_smoothing(quantizer, value);
+    if (!quantizer.rounding.empty() && quantizer.rounding.size() != element_count(value.shape))
+      refuse(quantizer,
+             fmt::format("a rounding of {} elements for {}", quantizer.rounding.size(), to_string(value.shape)));
     return value;
   }
 
@@ -228,7 +232,8 @@ class Rewriter {
       if (pair->source == source && pair->quantizer->range == quantizer.range &&
           pair->quantizer->kind == quantizer.kind && pair->quantizer->channel_axes == quantizer.channel_axes &&
           pair->quantizer->smoothing == quantizer.smoothing &&
-          pair->quantizer->smoothing_axis == quantizer.smoothing_axis)
+          pair->quantizer->smoothing_axis == quantizer.smoothing_axis &&
+          pair->quantizer->rounding == quantizer.rounding)
         return *pair;
     }
     pairs.push_back(std::make_unique<Pair>());
@@ -545,7 +550,9 @@ class Rewriter {
     if (quantizer.range.levels > 256) refuse_levels(quantizer);
     const Shape shape = network_.constants.at(pair.value).shape();
     const Range range = weight_range(pair);
-    const QuantizedTensor packed = quantize_tensor(weight_values(pair), shape, quantizer.channel_axes, range);
+    // Another range has other nearest levels, which the rounding knows nothing of.
+    const auto rounding = range == quantizer.range ? quantizer.rounding : std::vector<std::int8_t>();
+    const QuantizedTensor packed = quantize_tensor(weight_values(pair), shape, quantizer.channel_axes, range, rounding);
     // Always int8: with int8 activations runtimes take no other weights.
     const int offset = packed.lowest + range.levels - 1 > 127 ? 128 : 0;
     std::vector<std::int8_t> levels(packed.levels.size());
@@ -566,9 +573,12 @@ class Rewriter {
     quantizer.range = weight_range(pair);
     const std::vector<std::string> parameters = add_parameters(grid_of(quantizer, true), suffix);
     std::string source = pair.value;
-    if (!quantizer.smoothing.empty() || type_of(pair) != ElementType::kF32) {
+    if (!quantizer.smoothing.empty() || !quantizer.rounding.empty() || type_of(pair) != ElementType::kF32) {
       source = names_.unique("weight" + suffix);
-      add_constant(network_, source, Tensor::copy_of(weight_values(pair), network_.constants.at(pair.value).shape()));
+      const Shape& shape = network_.constants.at(pair.value).shape();
+      std::vector<float> values = weight_values(pair);
+      if (!quantizer.rounding.empty()) values = rounded(values, shape, quantizer);
+      add_constant(network_, source, Tensor::copy_of(values, shape));
     }
     write_quantize(pair, source, parameters, suffix);
     write_dequantize(pair, parameters, suffix);

@@ -107,10 +107,30 @@ std::uint64_t attributes_of(const ov::Node& node) {
   return reader.hash();
 }
 
+template <typename Convolution>
+std::optional<Window> window_of(const Convolution& node) {
+  const ov::op::PadType padding = node.get_auto_pad();
+  const bool follows_data = padding == ov::op::PadType::SAME_UPPER || padding == ov::op::PadType::SAME_LOWER;
+  const ov::PartialShape& data = node.get_input_partial_shape(0);
+  if (data.rank().is_dynamic()) return std::nullopt;
+  if (follows_data && !std::all_of(data.begin() + 2, data.end(), [](const auto& extent) { return extent.is_static(); }))
+    return std::nullopt;
+  const auto numbers = [](const auto& list) { return std::vector<std::int64_t>(list.begin(), list.end()); };
+  return Window{numbers(node.get_strides()), numbers(node.get_dilations()), numbers(node.get_pads_begin()),
+                numbers(node.get_pads_end())};
+}
+
+std::optional<Window> window_of(const ov::Node& node) {
+  if (const auto* plain = ov::as_type<const ov::op::v1::Convolution>(&node)) return window_of(*plain);
+  if (const auto* grouped = ov::as_type<const ov::op::v1::GroupConvolution>(&node)) return window_of(*grouped);
+  return std::nullopt;
+}
+
 Node describe(const ov::Node& source) {
   const OpRow row = find_row(source.get_type_name());
   Node node = node_of(row, source.get_friendly_name());
   node.attributes = attributes_of(source);
+  node.window = window_of(source);
   node.weights = weights_of(source, row);
   const auto* product = ov::as_type<const ov::op::v0::MatMul>(&source);
   node.sums_last_axis = product != nullptr && !product->get_transpose_a();

@@ -7,6 +7,7 @@
 #include "kernels/channels.h"
 #include "kernels/float8.h"
 #include "kernels/quantize.h"
+#include "kernels/rounded.h"
 #include "openvino/bodies.h"
 #include "openvino/convert.h"
 #include "openvino/openvino_model.h"
@@ -142,10 +143,11 @@ void quantize_output(const NodeMap& nodes, const Quantizer& quantizer) {
 using SharedInputs = std::map<std::pair<ov::Output<ov::Node>, std::string>, std::shared_ptr<ov::Node>>;
 
 std::string key_of(const Quantizer& quantizer) {
-  return fmt::format("{} {} {} {} {} {}", fmt::join(quantizer.channel_axes, ","),
+  return fmt::format("{} {} {} {} {} {} {} {}", fmt::join(quantizer.channel_axes, ","),
                      static_cast<int>(quantizer.config.format), quantizer.range.levels,
                      fmt::join(quantizer.range.low, ","), fmt::join(quantizer.range.high, ","),
-                     fmt::join(quantizer.smoothing, ","), quantizer.smoothing_axis);
+                     fmt::join(quantizer.smoothing, ","), quantizer.smoothing_axis,
+                     std::string(quantizer.rounding.begin(), quantizer.rounding.end()));
 }
 
 ov::Input<ov::Node> input_of(const NodeMap& nodes, const Quantizer& quantizer) {
@@ -177,12 +179,19 @@ std::vector<float> values_of(const ov::op::v0::Constant& weight, const Quantizer
   return values;
 }
 
+void check_rounding(const Quantizer& quantizer, std::size_t elements) {
+  if (!quantizer.rounding.empty() && quantizer.rounding.size() != elements)
+    refuse(quantizer, fmt::format("a rounding of {} elements for {}", quantizer.rounding.size(), elements));
+}
+
 // A weight in floating point, with a quantizer behind it.
 std::shared_ptr<ov::Node> fake_weight(const ov::Output<ov::Node>& source, const ov::op::v0::Constant& weight,
                                       const Quantizer& quantizer) {
-  if (quantizer.smoothing.empty()) return fake_node(source, quantizer);
-  return fake_node(constant(name_of(quantizer) + "/smoothed", weight.get_element_type(), weight.get_shape(),
-                            values_of(weight, quantizer)),
+  if (quantizer.smoothing.empty() && quantizer.rounding.empty()) return fake_node(source, quantizer);
+  std::vector<float> values = values_of(weight, quantizer);
+  check_rounding(quantizer, values.size());
+  if (!quantizer.rounding.empty()) values = rounded(values, to_shape(weight.get_shape()), quantizer);
+  return fake_node(constant(name_of(quantizer) + "/adjusted", weight.get_element_type(), weight.get_shape(), values),
                    quantizer);
 }
 
@@ -203,7 +212,8 @@ PackedWeight pack(const ov::op::v0::Constant& weight, const Quantizer& quantizer
             std::move(packed.scale),
             {}};
   }
-  QuantizedTensor packed = quantize_tensor(values, shape, quantizer.channel_axes, quantizer.range);
+  check_rounding(quantizer, values.size());
+  QuantizedTensor packed = quantize_tensor(values, shape, quantizer.channel_axes, quantizer.range, quantizer.rounding);
   return {constant(name, storage_of(packed, quantizer.range), weight.get_shape(), packed.levels),
           std::move(packed.scale), std::move(packed.zero_point)};
 }

@@ -48,13 +48,10 @@ Plan start_from_means(const Model& model, Plan plan, const Calibration& calibrat
 
 Plan correct_biases(const Model& model, Plan plan, const Calibration& calibration, std::span<const Sample> samples,
                     const QuantizeOptions& options) {
-  // Layers that take in a smoothing give divided outputs, in the base that they are compared with, too.
-  const std::unique_ptr<Model> rescaled = with_rescalings(model, plan);
-  const Model& base = rescaled ? *rescaled : model;
-  plan = start_from_means(base, std::move(plan), calibration, options);
+  plan = start_from_means(model, std::move(plan), calibration, options);
   if (options.fast_bias_correction) return plan;
   std::vector<Rescaling> rescalings = std::exchange(plan.rescalings, {});
-  MeasuredBiases measured = measure_biases(base, std::move(plan), samples, options);
+  MeasuredBiases measured = measure_biases(model, std::move(plan), samples, options);
   measured.plan.rescalings = std::move(rescalings);
   log(LogLevel::kInfo,
       fmt::format("Biases of {} layers are corrected; {} measured corrections were refused{}.",

@@ -11,8 +11,9 @@
 
 namespace tightrope {
 
-// Starts from the mean inputs that calibration saw; then, unless the correction is to be fast, measures on the
-// `samples` and says in the log how many layers were corrected. Throws InvalidArgument for NaN in the data.
+// `model` has the rescalings of the plan. Starts from the mean inputs that calibration saw; then, unless the correction
+// is to be fast, measures on the `samples` and says in the log how many layers were corrected. Throws InvalidArgument
+// for NaN in the data.
 Plan correct_biases(const Model& model, Plan plan, const Calibration& calibration, std::span<const Sample> samples,
                     const QuantizeOptions& options);
 

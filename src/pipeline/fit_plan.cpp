@@ -113,7 +113,7 @@ std::vector<Observed> observed_by_all(const Model& model, const Plan& plan, cons
   return observed;
 }
 
-Plan fit_activations(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
+Plan fit_ranges(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
   const std::vector<Observed> observed = observed_by_all(model, plan, calibration, options);
   plan = choose_modes(std::move(plan), observed, model.graph(), options);
   for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
@@ -124,24 +124,22 @@ Plan fit_activations(const Model& model, Plan plan, const Calibration& calibrati
   return plan;
 }
 
+}  // namespace
+
 Plan fit_weights(const Model& model, Plan plan, const QuantizeOptions& options) {
-  const std::unique_ptr<Model> rescaled = with_rescalings(model, plan);
   for (Quantizer& quantizer : plan.quantizers) {
     if (quantizer.kind == SiteKind::kWeight && quantizer.shared_scale < 0)
-      quantizer.range = fit_weight_of(rescaled ? *rescaled : model, quantizer, options);
+      quantizer.range = fit_weight_of(model, quantizer, options);
   }
   return plan;
 }
 
-}  // namespace
-
-Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
+Plan fit_activations(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options) {
   plan = leave_out_unseen(std::move(plan), model.graph(), calibration);
   plan = leave_out_unbounded(plan, calibration);
   plan = choose_smoothing(model, std::move(plan), calibration, options);
-  plan = fit_activations(model, std::move(plan), calibration, options);
-  plan = fold_smoothing(std::move(plan), model.graph());
-  return fit_weights(model, std::move(plan), options);
+  plan = fit_ranges(model, std::move(plan), calibration, options);
+  return fold_smoothing(std::move(plan), model.graph());
 }
 
 }  // namespace tightrope

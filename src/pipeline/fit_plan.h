@@ -9,8 +9,12 @@
 
 namespace tightrope {
 
-// Chooses the smoothing, and whether operations in front take it in, and fits every range. What no 8-bit range holds,
-// or no item gave values to, leaves the plan with a warning. Throws InvalidArgument for weights that are not finite.
-Plan fit_plan(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options);
+// Chooses the smoothing, and whether operations in front take it in, and fits the ranges of activations, and of weights
+// that share theirs. What no 8-bit range holds, or no item gave values to, leaves the plan with a warning.
+Plan fit_activations(const Model& model, Plan plan, const Calibration& calibration, const QuantizeOptions& options);
+
+// Fits the ranges of all other weights. `model` has the rescalings of the plan. Throws InvalidArgument for weights that
+// are not finite.
+Plan fit_weights(const Model& model, Plan plan, const QuantizeOptions& options);
 
 }  // namespace tightrope

@@ -12,6 +12,7 @@
 #include "base/stopwatch.h"
 #include "correction/channel_alignment.h"
 #include "correction/measured_bias.h"
+#include "correction/rounding.h"
 #include "correction/smoothing.h"
 #include "devices/processor.h"
 #include "graph/site.h"
@@ -88,6 +89,22 @@ void check_base(const Model& model, const Sample& sample) {
                   graph.carried_over, error));
 }
 
+// Calibration items that are kept for what needs to run more than the base.
+std::size_t samples_for(const QuantizeOptions& options) {
+  const bool rounds = options.weight_rounding.value_or(true) && options.mode == NumberFormat::kInteger;
+  const bool measures = options.bias_correction && !options.fast_bias_correction;
+  return std::max(rounds ? kRoundingSamples : 0, measures ? bias_samples(options) : 0);
+}
+
+Plan rounded_weights(const Model& model, Plan plan, std::span<const Sample> samples, const QuantizeOptions& options) {
+  if (!options.weight_rounding.value_or(true)) return plan;
+  RoundedWeights result = round_weights(model, std::move(plan), spread_evenly(samples, kRoundingSamples), options);
+  if (result.rounded > 0) {
+    log(LogLevel::kInfo, fmt::format("The weights of {} layers are rounded by the data.", result.rounded));
+  }
+  return std::move(result.plan);
+}
+
 }  // namespace
 
 PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOptions& options, std::size_t kept_samples,
@@ -115,21 +132,27 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   Calibration calibration(base, options);
   const bool is_in_doubt = !model.graph().carried_over.empty();
   timed("calibration", [&] {
-    const bool measures = options.bias_correction && !options.fast_bias_correction;
-    const std::size_t wanted = measures ? bias_samples(options) : 0;
-    calibration.run(result.plan, data, std::max<std::size_t>({kept_samples, wanted, is_in_doubt ? 1U : 0U}));
+    calibration.run(result.plan, data, std::max({kept_samples, samples_for(options), std::size_t{is_in_doubt}}));
     result.samples = calibration.take_samples();
     if (is_in_doubt) check_base(model, result.samples.front());
   });
-  timed("ranges", [&] { result.plan = fit_plan(base, std::move(result.plan), calibration, options); });
+  timed("ranges", [&] { result.plan = fit_activations(base, std::move(result.plan), calibration, options); });
   if (result.plan.quantizers.empty()) {
     throw QuantizationError(
         "[ranges] nothing is left to quantize: every operation reads values beyond any 8-bit range, or none on any "
         "calibration item");
   }
+  // Layers that take in a smoothing have other weights, and give divided outputs.
+  const std::unique_ptr<Model> rescaled = with_rescalings(base, result.plan);
+  const Model& final_base = rescaled ? *rescaled : base;
+  timed("weights", [&] {
+    result.plan = fit_weights(final_base, std::move(result.plan), options);
+    result.plan = rounded_weights(final_base, std::move(result.plan), result.samples, options);
+  });
   if (options.bias_correction) {
-    timed("bias correction",
-          [&] { result.plan = correct_biases(base, std::move(result.plan), calibration, result.samples, options); });
+    timed("bias correction", [&] {
+      result.plan = correct_biases(final_base, std::move(result.plan), calibration, result.samples, options);
+    });
   }
   result.plan.rescalings.insert(result.plan.rescalings.begin(), alignment.rescalings.begin(),
                                 alignment.rescalings.end());

@@ -63,6 +63,28 @@ TEST(ReadGraph, KnowsTheWeightsOfConvolutions) {
             "4: port 1 axes 0 2");
 }
 
+TEST(ReadGraph, KnowsHowConvolutionsMoveOverTheirData) {
+  const auto window_in = [](const ov::PartialShape& shape, ov::op::PadType padding) {
+    const auto x = parameter("x", shape);
+    const auto conv =
+        op<ov::op::v1::Convolution>("conv", x, weights("w", {2, 3, 3, 3}), ov::Strides{2, 1}, ov::CoordinateDiff{1, 0},
+                                    ov::CoordinateDiff{0, 2}, ov::Strides{1, 2}, padding);
+    const Graph graph = openvino::read_graph(*network({{"y", conv}}, {x}));
+    return graph.node(graph.find("conv")).window;
+  };
+  const auto explicit_one = window_in({-1, 3, -1, -1}, ov::op::PadType::EXPLICIT);
+  ASSERT_TRUE(explicit_one);
+  EXPECT_THAT(explicit_one->strides, ElementsAre(2, 1));
+  EXPECT_THAT(explicit_one->dilations, ElementsAre(1, 2));
+  EXPECT_THAT(explicit_one->pads_begin, ElementsAre(1, 0));
+  EXPECT_THAT(explicit_one->pads_end, ElementsAre(0, 2));
+  const auto same = window_in({-1, 3, 6, 6}, ov::op::PadType::SAME_UPPER);
+  ASSERT_TRUE(same);
+  EXPECT_THAT(same->pads_begin, ElementsAre(0, 2));
+  EXPECT_THAT(same->pads_end, ElementsAre(1, 2));
+  EXPECT_FALSE(window_in({-1, 3, -1, 6}, ov::op::PadType::SAME_UPPER)) << "it depends on the data";
+}
+
 TEST(ReadGraph, KnowsTheWeightsOfMatrixProducts) {
   using MatMul = ov::op::v0::MatMul;
   const auto x = parameter("x", {2, 3});

@@ -64,6 +64,37 @@ TEST(ReadOnnxGraph, KnowsTheWeightsOfConvolutions) {
             (Weighted{OpKind::kGroupTransposedConvolution, {{1, 1}}}));
 }
 
+TEST(ReadOnnxGraph, KnowsHowConvolutionsMoveOverTheirData) {
+  const auto window_in = [](const Shape& shape, std::string_view padding) {
+    OnnxBuilder net;
+    auto& node = net.input("x", shape).weight("w", {2, 3, 3, 3}).output("y").node("Conv", {"x", "w"}, {"y"});
+    set(node, "strides", {2, 1});
+    set(node, "dilations", {1, 2});
+    if (padding.empty()) {
+      set(node, "pads", {1, 0, 0, 2});
+    } else {
+      auto& attribute = *node.add_attribute();
+      attribute.set_name("auto_pad");
+      attribute.set_type(proto::AttributeProto::STRING);
+      attribute.set_s(std::string(padding));
+    }
+    const Graph graph = onnx::read_graph(net.base());
+    return node_in(graph, "y").window;
+  };
+  const auto explicit_one = window_in({-1, 3, -1, -1}, "");
+  ASSERT_TRUE(explicit_one);
+  EXPECT_THAT(explicit_one->strides, ElementsAre(2, 1));
+  EXPECT_THAT(explicit_one->dilations, ElementsAre(1, 2));
+  EXPECT_THAT(explicit_one->pads_begin, ElementsAre(1, 0));
+  EXPECT_THAT(explicit_one->pads_end, ElementsAre(0, 2));
+  const auto upper = window_in({-1, 3, 6, 6}, "SAME_UPPER");
+  ASSERT_TRUE(upper);
+  EXPECT_THAT(upper->pads_begin, ElementsAre(0, 2));
+  EXPECT_THAT(upper->pads_end, ElementsAre(1, 2));
+  EXPECT_THAT(window_in({-1, 3, 6, 6}, "SAME_LOWER")->pads_begin, ElementsAre(1, 2));
+  EXPECT_FALSE(window_in({-1, 3, -1, 6}, "SAME_UPPER")) << "it depends on the data";
+}
+
 TEST(ReadOnnxGraph, KnowsTheWeightsOfMatrixProducts) {
   const auto product = [](std::vector<std::vector<int>> ports) { return Weighted{OpKind::kMatMul, std::move(ports)}; };
   EXPECT_EQ(weighted("MatMul", {2, 3}, {3, 5}), product({{1, 1}}));

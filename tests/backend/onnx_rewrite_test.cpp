@@ -510,6 +510,19 @@ TEST_F(OnnxRewrite, KeepsWeightsInFloatingPointWhereThePlanSaysSo) {
   EXPECT_EQ(pair_at(written(small_net(), plan), "conv1", 1).value, "w1");
 }
 
+TEST_F(OnnxRewrite, MovesWeightsByTheirRounding) {
+  OnnxBuilder net;
+  net.input("x", {1, 2}).output("y").weight("w", {2, 2}, {0.5F, -1, 0.126F, 1.27F}).node("MatMul", {"x", "w"}, {"y"});
+  Plan plan = plan_of({weight_quantizer("y", 1, {-1.27F}, {1.27F}, {})});
+  plan.quantizers[0].rounding = {1, 0, -2, 3};
+  EXPECT_THAT(levels_at(written(net, plan), "y", 1), ElementsAre(51, -100, 11, 127)) << "never beyond the range";
+  plan.compress_weights = false;
+  EXPECT_EQ(count_of(written(net, plan), "QuantizeLinear"), 1);
+  expect_as_simulated(net, plan);
+  plan.quantizers[0].rounding.pop_back();
+  EXPECT_THAT([&] { written(net, plan); }, ThrowsMessage<InvalidArgument>(HasSubstr("a rounding of 3 elements")));
+}
+
 TEST_F(OnnxRewrite, RefusesLevelsOf8BitFloatingPoint) {
   Plan plan = whole_plan();
   plan.quantizers[0].config.format = NumberFormat::kF8E4M3;

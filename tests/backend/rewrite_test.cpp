@@ -396,6 +396,31 @@ TEST(Rewrite, KeepsWeightsInFloatingPointWhereThePlanSaysSo) {
   expect_equal_outputs(rewritten(original, plan_of(weights)), model, "stored in 8 bits and in floats");
 }
 
+TEST(Rewrite, MovesWeightsByTheirRounding) {
+  const auto original = small_network();
+  auto weights = fitted_weights({8, Mode::kSymmetric, true, true, true});
+  const auto levels_of = [&](const std::vector<Quantizer>& quantizers) {
+    return constant_values(
+        source_of(source_of(source_of(node_called(*rewritten(original, plan_of(quantizers)), "conv1"), 1), 0), 0));
+  };
+  const auto nearest = levels_of(weights);
+  const auto conv1 = std::ranges::find(weights, "conv1", &Quantizer::node);
+  conv1->rounding.assign(108, 0);
+  conv1->rounding[3] = 2;
+  conv1->rounding[100] = -1;
+  auto expected = nearest;
+  expected[3] = std::min(expected[3] + 2, 127.0F);
+  expected[100] = std::max(expected[100] - 1, -127.0F);
+  EXPECT_EQ(levels_of(weights), expected);
+  Plan floats = plan_of(weights);
+  floats.compress_weights = false;
+  expect_equal_outputs(rewritten(original, plan_of(weights)), rewritten(original, floats),
+                       "stored in 8 bits and in floats");
+  conv1->rounding.pop_back();
+  EXPECT_THAT([&] { rewritten(original, plan_of(weights)); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("conv1"), HasSubstr("107 elements for 108"))));
+}
+
 TEST(Rewrite, StoresLevelsFromZeroWithoutAZeroPoint) {
   const auto stored = [](float high, int levels) {
     const auto model = rewritten(small_network(), plan_of({weight_quantizer("fc", {0}, {high}, {}, levels)}));

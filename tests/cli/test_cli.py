@@ -161,6 +161,16 @@ def test_batches_are_taken_from_the_arrays(work, out, batch):
     assert json.loads(result.stdout)["report"]["original_metric"] == 1
 
 
+def test_weights_are_rounded_by_the_data_as_asked(work, out):
+    def rounded(name, *options):
+        plan = out / f"{name}.json"
+        quantize(work, out / f"{name}.xml", "--plan", plan, *options)
+        return '"rounding"' in plan.read_text()
+
+    assert rounded("all", "--weight-rounding")
+    assert not rounded("none", "--no-weight-rounding")
+
+
 def test_statistics_are_kept_in_a_file_and_reused(work, out, tmp_path):
     file = tmp_path / "statistics.json"
     first = quantize(work, out / "first.xml", "--statistics", file)

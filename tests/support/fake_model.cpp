@@ -55,6 +55,9 @@ Array quantized(Array array, const Quantizer& quantizer) {
   for (std::size_t i = 0; i < array.values.size(); ++i) {
     const std::size_t c = one ? 0 : channel_of(i, array.shape, quantizer.channel_axes);
     array.values[i] = fake_quantize(array.values[i], range.low[c], range.high[c], range.levels);
+    if (quantizer.rounding.empty()) continue;
+    const float step = (range.high[c] - range.low[c]) / static_cast<float>(range.levels - 1);
+    array.values[i] += step * static_cast<float>(quantizer.rounding.at(i));
   }
   return array;
 }
@@ -316,6 +319,7 @@ ValueId NetBuilder::matmul(const std::string& name, ValueId x, std::vector<float
   Node node = node_of(name, "MatMul", OpKind::kMatMul);
   node.weights = {{1, {1}}};
   node.channel_axis = -1;
+  node.sums_last_axis = true;
   return add_node(std::move(node), {x, constant_weight}, std::move(shape), [](const std::vector<Array>& inputs) {
     const auto& [x_shape, values] = inputs[0];
     const auto columns = static_cast<std::size_t>(inputs[1].shape[1]);
@@ -340,6 +344,7 @@ ValueId NetBuilder::convolution(const std::string& name, ValueId x, std::vector<
   shape[1] = out;
   Node node = node_of(name, "Convolution", OpKind::kConvolution);
   node.weights = {{1, {0}}};
+  node.window = Window{{1}, {1}, {0}, {0}};
   return add_node(std::move(node), {x, constant_weight}, std::move(shape), [](const std::vector<Array>& inputs) {
     const auto& [x_shape, values] = inputs[0];
     const Array& taps = inputs[1];

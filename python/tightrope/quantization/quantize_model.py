@@ -47,6 +47,7 @@ def quantize(
     advanced_parameters: AdvancedQuantizationParameters | None = None,
     placement: str = Placement.LEAN,
     statistics_path: str | PathLike[str] | None = None,
+    weight_rounding: bool | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits with ranges observed on calibration data; returns a new model.
 
@@ -70,6 +71,9 @@ def quantize(
     statistics_path: file for what calibration observes. It is written where it does not exist; otherwise what it holds
         is reused, and what it lacks is added. The data are read then, too, since a file of other data, another model or
         another `subset_size` is refused with InvalidArgumentError.
+    weight_rounding: True to round the weights of all convolutions and matrix products so that their errors cancel each
+        other on the calibration data, where that lowers the error of the layer's outputs on other items; False for the
+        nearest levels everywhere. By default it is done for the layers that nearest levels cost much.
 
     Raises InvalidArgumentError for arguments or data that can't be used, UnsupportedError for options that don't work
     yet, QuantizationError if nothing in the model can be quantized.
@@ -85,6 +89,7 @@ def quantize(
         advanced_parameters=advanced_parameters,
         placement=placement,
         statistics_path=statistics_path,
+        weight_rounding=weight_rounding,
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
     _tell_samples_apart(options, "advanced_parameters", calibration_dataset)
@@ -117,13 +122,14 @@ def quantize_with_accuracy_control(
     validation_precision: str = "f32",
     placement: str = Placement.LEAN,
     statistics_path: str | PathLike[str] | None = None,
+    weight_rounding: bool | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
     The metric of the returned model was measured on all of the validation data; `tightrope.report(model)` tells it.
 
     model, calibration_dataset, preset, target_device, subset_size, fast_bias_correction, model_type, ignored_scope,
-        placement, statistics_path: as for `quantize`.
+        placement, statistics_path, weight_rounding: as for `quantize`.
     validation_dataset: what the metric is computed on; its items reach `validation_fn` as they are. It is read several
         times, so it must start over at each iteration.
     validation_fn: gets an `openvino.CompiledModel`, or an `onnx.ModelProto` for ONNX models, and an iterable over all
@@ -153,6 +159,7 @@ def quantize_with_accuracy_control(
         advanced_parameters=advanced_quantization_parameters,
         placement=placement,
         statistics_path=statistics_path,
+        weight_rounding=weight_rounding,
         advanced_argument="advanced_quantization_parameters",
     )
     backend_params = (options["advanced_quantization_parameters"] or {}).get("backend_params") or {}

@@ -147,6 +147,15 @@ TEST(PlanJson, WantsAnAddendForEachFactor) {
                  {"rescalings[0].constants[1].addends", "found 1 numbers", "2, are needed"});
 }
 
+TEST(PlanJson, KeepsTheRoundingOfAWeight) {
+  Plan plan;
+  plan.quantizers = {weight_quantizer("product", {1})};
+  plan.quantizers[0].rounding = {0, 1, -1, 0};
+  const std::string json = to_json(plan);
+  EXPECT_EQ(plan_from_json(json), plan);
+  expect_refusal(replaced(json, "\"rounding\": \"4:", "\"rounding\": \"5:"), {"quantizers[0].rounding", "packed"});
+}
+
 TEST(PlanJson, RefusesOtherDocumentsAndVersions) {
   const std::string json = to_json(example());
   expect_refusal(replaced(json, "\"version\": 3", "\"version\": 2"), {"version", "found 2", "reads 3"});

@@ -98,7 +98,7 @@ TEST(Quantize, TellsTheWholeStory) {
   EXPECT_THAT(result.report.evaluations, IsEmpty());
   std::vector<std::string> stages;
   for (const StageRecord& stage : result.report.stages) stages.push_back(stage.name);
-  EXPECT_THAT(stages, ElementsAre("placement", "calibration", "ranges", "bias correction", "writing"));
+  EXPECT_THAT(stages, ElementsAre("placement", "calibration", "ranges", "weights", "bias correction", "writing"));
   EXPECT_THAT(result.plan.quantizers, SizeIs(6));
   for (const Quantizer& quantizer : result.plan.quantizers) {
     EXPECT_THAT(quantizer.range.low, Not(IsEmpty())) << quantizer.node;
@@ -131,6 +131,7 @@ TEST(Quantize, StaysCloseToTheFloatModel) {
 TEST(Quantize, MeasuresBiasesIfTheCorrectionIsNotToBeFast) {
   const auto data = dataset_of(samples(10));
   QuantizeOptions options;
+  options.weight_rounding = false;
   const auto fast = network();
   EXPECT_THAT(quantize(*fast, *data, options).plan.bias_shifts, testing::Not(IsEmpty()));
   EXPECT_EQ(fast->usage().compiled, 1) << "for calibration";
@@ -151,9 +152,29 @@ TEST(Quantize, MeasuresBiasesIfTheCorrectionIsNotToBeFast) {
 TEST(Quantize, ReadsTheSubsetOnly) {
   QuantizeOptions options;
   options.subset_size = 4;
+  options.weight_rounding = false;
   const auto model = network();
   EXPECT_EQ(quantize(*model, *dataset_of(samples(10)), options).report.calibration_items, 4);
   EXPECT_EQ(model->usage().run, 4);
+}
+
+TEST(Quantize, LooksAtFewItemsToSeeWhetherWeightsNeedRounding) {
+  const auto model = network();
+  quantize(*model, *dataset_of(samples(40)));
+  EXPECT_EQ(model->usage().compiled, 2) << "for calibration, and for what the layers read";
+  EXPECT_EQ(model->usage().run, 48);
+}
+
+TEST(Quantize, RoundsAllWeightsByTheDataWhereAskedTo) {
+  const auto rounded = [](const std::optional<bool>& weight_rounding) {
+    QuantizeOptions options;
+    options.weight_rounding = weight_rounding;
+    return std::ranges::count_if(quantize(*network(), *dataset_of(samples(40)), options).plan.quantizers,
+                                 [](const Quantizer& quantizer) { return !quantizer.rounding.empty(); });
+  };
+  EXPECT_EQ(rounded(std::nullopt), 0) << "nothing is lost by the nearest levels";
+  EXPECT_GT(rounded(true), 0);
+  EXPECT_EQ(rounded(false), 0);
 }
 
 TEST(Quantize, HonoursItsOptions) {
@@ -228,7 +249,9 @@ TEST(Quantize, KeepsTheActivationsOfABranchThatNoItemTakesInFloatingPoint) {
     (quantizer.kind == SiteKind::kWeight ? weights : activations).push_back(quantizer.node);
   EXPECT_THAT(activations, ElementsAre("x", "q"));
   EXPECT_THAT(weights, ElementsAre("fc", "conv", "inner", "other"));
-  EXPECT_THAT(result.plan.bias_shifts, IsEmpty()) << "nothing is known of what the convolution reads";
+  std::vector<std::string> shifted;
+  for (const BiasShift& shift : result.plan.bias_shifts) shifted.push_back(shift.node);
+  EXPECT_THAT(shifted, ElementsAre("fc", "other")) << "nothing is known of what is read in the other branch";
   EXPECT_EQ(log.text(LogLevel::kWarning),
             "[calibration] node 'gate' (If): none of the 3 items gives values to its then branch; activations without "
             "values stay in floating point there. Items that take the branch are needed to quantize them.\n");
