@@ -206,6 +206,10 @@ def many() -> tightrope.Dataset:
     return tightrope.Dataset(small_models.vectors(40))
 
 
+def going_together() -> tightrope.Dataset:
+    return tightrope.Dataset([v / 10 + normal(3000 + i, (1, 1)) for i, v in enumerate(small_models.vectors(40))])
+
+
 MEANS = RangeEstimatorParametersSet.MEAN_MINMAX
 MEAN = StatisticsCollectorParameters(aggregator_type=AggregatorType.MEAN)
 QUANTILE = StatisticsCollectorParameters(statistics_type=StatisticsType.QUANTILE, quantile_outlier_prob=0.1)
@@ -247,7 +251,11 @@ SHARED = {
         usual={"model": small_models.fragile, "calibration_dataset": many},
     ),
     "statistics_path": Case({"statistics_path": "no such folder/statistics.json"}, refusal="no such folder"),
-    "weight_rounding": Case({"weight_rounding": True}, lambda a, b: is_rounded(b) and not is_rounded(a)),
+    "weight_rounding": Case(
+        {"weight_rounding": True},
+        lambda a, b: is_rounded(b) and not is_rounded(a),
+        usual={"model": small_models.fragile, "calibration_dataset": going_together, "weight_rounding": False},
+    ),
     "model_type": Case({"model_type": "transformer"}, lambda a, b: b.configs("mode", "output") == {"asymmetric"}),
     "placement": Case({"placement": "reference"}, lambda a, b: set(b.placed()) > set(a.placed())),
 }

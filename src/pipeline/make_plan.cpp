@@ -99,8 +99,11 @@ std::size_t samples_for(const QuantizeOptions& options) {
 Plan rounded_weights(const Model& model, Plan plan, std::span<const Sample> samples, const QuantizeOptions& options) {
   if (!options.weight_rounding.value_or(true)) return plan;
   RoundedWeights result = round_weights(model, std::move(plan), spread_evenly(samples, kRoundingSamples), options);
-  if (result.rounded > 0) {
-    log(LogLevel::kInfo, fmt::format("The weights of {} layers are rounded by the data.", result.rounded));
+  if (options.weight_rounding || result.rounded + result.too_large > 0) {
+    log(LogLevel::kInfo,
+        fmt::format("Layers whose weights are rounded by the data: {}; refused, since no better on other "
+                    "items: {}; too large: {}.",
+                    result.rounded, result.refused, result.too_large));
   }
   return std::move(result.plan);
 }
