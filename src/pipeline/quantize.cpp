@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "accuracy/control.h"
 #include "base/stopwatch.h"
+#include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
 #include "tightrope/error.h"
 
@@ -50,25 +50,20 @@ QuantizationResult quantize(const Model& model, const Dataset& calibration, cons
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ValidationFn& validate,
                                                   const QuantizeOptions& options, const AccuracyOptions& accuracy) {
-  check(options);
-  check(accuracy);
-  if (options.mode != NumberFormat::kInteger)
-    throw InvalidArgument(
-        "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
-  const Evaluate evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
+  Caller caller;
+  caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
     const auto session = model.apply(plan)->compile({accuracy.validation_device, accuracy.validation_precision, false});
     const CountedDataset counted(validation);
     const Validation measured = validate(*session, counted);
     return {measured.metric, counted.items()};
   };
-  std::optional<std::filesystem::path> intermediate;
-  if (accuracy.intermediate_model_dir)
-    intermediate = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework());
-  PlanResult planned =
-      make_plan(model, calibration, options, ranking_samples(accuracy), evaluate_original(evaluate, accuracy));
-  if (intermediate) model.apply(planned.plan)->save(*intermediate);
-  Controlled controlled =
-      control_accuracy(model, planned.plan, planned.samples, evaluate, accuracy, std::move(planned.report));
+  if (accuracy.intermediate_model_dir) {
+    caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir,
+                                                                  model.framework())](const Plan& plan) {
+      model.apply(plan)->save(path);
+    };
+  }
+  Controlled controlled = find_plan(model, calibration, caller, options, accuracy);
   auto result =
       std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
   if (controlled.met) return std::move(*result);

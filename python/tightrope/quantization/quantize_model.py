@@ -91,7 +91,7 @@ def quantize(
     base = _make_base(model, "quantize", options, "advanced_parameters")
     _core.check_options(json.dumps(options), None, base.framework)
     with ProgressBars():
-        plan, _, report = _make_plan(base, calibration_dataset, options)
+        plan, report = _core.make_plan(base.core, *_calibration(calibration_dataset), json.dumps(options))
     quantized: Model = _apply(base, plan, report)
     return quantized
 
@@ -180,13 +180,13 @@ def quantize_with_accuracy_control(
 
     evaluation = _Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
     with ProgressBars():
-        report = _core.evaluate_original(evaluation, json.dumps(accuracy))
-        plan, samples, report = _make_plan(base, calibration_dataset, options, accuracy, report)
-        folder = (accuracy["advanced_accuracy_restorer_parameters"] or {}).get("intermediate_model_dir")
-        if folder is not None:
-            base.save(plan, _core.intermediate_model_path(folder, base.framework))
-        plan, report, met, shortfall, advice = _core.control_accuracy(
-            base.core, plan, samples, evaluation, json.dumps(accuracy), report
+        plan, report, met, shortfall, advice = _core.find_plan(
+            base.core,
+            *_calibration(calibration_dataset),
+            evaluation,
+            _saving(base, accuracy),
+            json.dumps(options),
+            json.dumps(accuracy),
         )
     result: Model = _apply(base, plan, report)
     if met:
@@ -227,21 +227,18 @@ def _make_base(model: Any, function: str, options: dict[str, Any], advanced_argu
     return make_base(model, function, folder)
 
 
-def _make_plan(
-    base: Base,
-    dataset: Dataset[Any, Any],
-    options: dict[str, Any],
-    accuracy: dict[str, Any] | None = None,
-    report: str | None = None,
-) -> tuple[Any, Any, str]:
-    return _core.make_plan(
-        base.core,
-        lambda: named_arrays(dataset.get_inference_data(), "calibration"),
-        dataset.get_length(),
-        json.dumps(options),
-        None if accuracy is None else json.dumps(accuracy),
-        report,
-    )
+def _calibration(dataset: Dataset[Any, Any]) -> tuple[Callable[[], Iterator[Any]], int | None]:
+    """What the core reads the items with, and their number where it is known."""
+    return lambda: named_arrays(dataset.get_inference_data(), "calibration"), dataset.get_length()
+
+
+def _saving(base: Base, accuracy: dict[str, Any]) -> Callable[[Any], None] | None:
+    """Saves the fully quantized model, where the options ask for it."""
+    folder = (accuracy["advanced_accuracy_restorer_parameters"] or {}).get("intermediate_model_dir")
+    if folder is None:
+        return None
+    path = _core.intermediate_model_path(folder, base.framework)
+    return lambda plan: base.save(plan, path)
 
 
 def _apply(base: Base, plan: Any, report: str) -> Any:
