@@ -2,6 +2,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <map>
+#include <variant>
+
 #include "bind.h"
 #include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
@@ -77,14 +80,20 @@ class PythonDataset : public Dataset {
   std::optional<std::size_t> size_;
 };
 
-// A Python function of (plan, name) that returns (metric, items read).
+// A Python function of (plan, name) that returns (metric or metrics by name, items read).
 Evaluate evaluate_with(py::object function) {
   return [kept = keep(std::move(function))](const Plan& plan, std::string_view name) {
     const py::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    const auto [metric, items] =
-        (*kept)(plan, py::str(name.data(), name.size())).cast<std::pair<double, std::int64_t>>();
-    return Evaluation{metric, items};
+    const auto [found, items] = (*kept)(plan, py::str(name.data(), name.size()))
+                                    .cast<std::pair<std::variant<double, std::map<std::string, double>>, std::int64_t>>();
+    Evaluation evaluation;
+    evaluation.items = items;
+    if (const auto* metric = std::get_if<double>(&found))
+      evaluation.metric = *metric;
+    else
+      evaluation.metrics = std::get<1>(found);
+    return evaluation;
   };
 }
 
@@ -146,7 +155,7 @@ void bind_quantize(py::module_& module) {
       },
       py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("save_intermediate"),
       py::arg("options"), py::arg("accuracy"),
-      "The whole job of accuracy control; evaluate(plan, name) returns (metric, items read). Returns the plan, the "
+      "The whole job of accuracy control; evaluate(plan, name) returns (metric or metrics by name, items read). Returns the plan, the "
       "report as JSON, whether the limit is met, and where it is not by how much, and advice.");
   module.def(
       "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },

@@ -325,10 +325,10 @@ def test_a_wrong_type_is_refused_with_name_finding_and_need(changes: dict[str, A
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"max_drop": "1%"}, "max_drop: found '1%' (str); needs a number."),
-        ({"max_drop": float("nan")}, "max_drop: found nan (float); needs a number."),
-        ({"drop_type": 1}, "drop_type: found 1 (int); needs DropType (one of 'absolute', 'relative')."),
-        ({"higher_is_better": None}, "higher_is_better: found None (NoneType); needs True or False."),
+        ({"max_drop": "1%"}, "max_drop: found '1%' (str); needs a number or a dict with strings as keys."),
+        ({"max_drop": float("nan")}, "max_drop: found nan (float); needs a number or a dict with strings as keys."),
+        ({"drop_type": 1}, "drop_type: found 1 (int); needs DropType (one of 'absolute', 'relative') or a dict with strings as keys."),
+        ({"higher_is_better": None}, "higher_is_better: found None (NoneType); needs True or False or a dict with strings as keys."),
         ({"validation_device": None}, "validation_device: found None (NoneType); needs a string."),
     ],
 )

@@ -2,12 +2,10 @@
 // Accuracy control from a finished plan on: measure, rank, search. The C++ API and the Python module both run this.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
-#include <string_view>
 
+#include "accuracy/evaluation.h"
 #include "tightrope/model.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
@@ -15,23 +13,15 @@
 
 namespace tightrope {
 
-struct Evaluation {
-  double metric = 0;
-  std::int64_t items = 0;  // that the validation function read; 0 where it reads none
-};
-
-// Runs the user's function on the model under this plan; the empty plan stands for the original model as it was loaded.
-// `name` is for messages: "original model", "quantized model", "candidate 3".
-using Evaluate = std::function<Evaluation(const Plan& plan, std::string_view name)>;
-
 struct Controlled {
-  Plan plan;  // measured by `evaluate`; the report's final_metric is what it returned
+  Plan plan;  // measured by `evaluate`; the report's final metrics are what it returned
   Report report;
   bool met = false;  // otherwise `plan` is the one with the lowest drop that was measured
 };
 
 // The first step, before any calibration, so that a mistake in the user's function costs no work: measures the original
-// model and starts the report. Throws InvalidArgument for a metric that is not finite, or is zero for a relative drop.
+// model and starts the report. Throws InvalidArgument for metrics that do not fit the limits, are not finite, or are zero
+// for a relative drop.
 // What `evaluate` throws reaches the caller unchanged, here and below.
 Report evaluate_original(const Evaluate& evaluate, const AccuracyOptions& options);
 

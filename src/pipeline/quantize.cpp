@@ -55,7 +55,7 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
     const auto session = model.apply(plan)->compile({accuracy.validation_device, accuracy.validation_precision, false});
     const CountedDataset counted(validation);
     const Validation measured = validate(*session, counted);
-    return {measured.metric, counted.items()};
+    return {measured.metric, counted.items(), measured.metrics};
   };
   if (accuracy.intermediate_model_dir) {
     caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir,

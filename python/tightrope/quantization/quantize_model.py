@@ -3,7 +3,7 @@
 
 import json
 import numbers
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,8 +102,8 @@ def quantize_with_accuracy_control(
     validation_dataset: Dataset[Any, Any],
     validation_fn: ValidationFunction,
     *,
-    max_drop: float = 0.01,
-    drop_type: DropType = DropType.ABSOLUTE,
+    max_drop: float | Mapping[str, float] = 0.01,
+    drop_type: DropType | Mapping[str, DropType] = DropType.ABSOLUTE,
     preset: QuantizationPreset | None = None,
     target_device: TargetDevice = TargetDevice.ANY,
     subset_size: int = 300,
@@ -112,7 +112,7 @@ def quantize_with_accuracy_control(
     ignored_scope: IgnoredScope | None = None,
     advanced_quantization_parameters: AdvancedQuantizationParameters | None = None,
     advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None = None,
-    higher_is_better: bool = True,
+    higher_is_better: bool | Mapping[str, bool] = True,
     validation_device: str = "CPU",
     validation_precision: str = "f32",
     placement: str = Placement.LEAN,
@@ -127,18 +127,21 @@ def quantize_with_accuracy_control(
     validation_dataset: what the metric is computed on; its items reach `validation_fn` as they are. It is read several
         times, so it must start over at each iteration.
     validation_fn: gets an `openvino.CompiledModel`, or an `onnx.ModelProto` for ONNX models, and an iterable over all
-        items of the validation dataset; returns the metric as a number, or a tuple of the metric and a list with one
-        value per item (or None).
-    max_drop: how much the metric may drop, at least 0.
-    drop_type: ABSOLUTE, in the unit of the metric, or RELATIVE to the metric of the original model.
+        items of the validation dataset; returns the metric as a number, or several as a dict by name; or a tuple of
+        that and a list with one value per item (or None).
+    max_drop: how much the metric may drop, at least 0. Of several metrics: a dict of limits by name, all of which hold
+        in the result; metrics without a limit don't count.
+    drop_type: ABSOLUTE, in the unit of the metric, or RELATIVE to the metric of the original model. One for all
+        metrics, or a dict by name, in which missing ones are ABSOLUTE.
     advanced_quantization_parameters: see `AdvancedQuantizationParameters`.
     advanced_accuracy_restorer_parameters: see `AdvancedAccuracyRestorerParameters`.
-    higher_is_better: False for metrics such as error rates, which get worse by rising.
+    higher_is_better: False for metrics such as error rates, which get worse by rising. One for all metrics, or a dict
+        by name, in which missing ones are True.
     validation_device, validation_precision: where and in which precision the validated models run; an empty precision
         leaves the choice to the device. For ONNX models the device is an execution provider of ONNX Runtime, such as
         "CUDA"; it is used for the ranking, since the validation function makes its own session.
 
-    Raises what `quantize` raises; InvalidArgumentError if the metric is not a finite number or the data are used up;
+    Raises what `quantize` raises; InvalidArgumentError if a metric is not a finite number or missing, or the data are used up;
     AccuracyNotReachedError, with the best model, if the limit can't be met. An exception of `validation_fn` reaches the
     caller unchanged, with a note on what was being evaluated.
     """
@@ -281,7 +284,7 @@ class _Evaluation:
         self._precision = precision
         self._first_read = 0
 
-    def __call__(self, plan: Any, name: str) -> tuple[float, int]:
+    def __call__(self, plan: Any, name: str) -> tuple[float | dict[str, float], int]:
         model = self._base.for_validation(plan, self._device, self._precision)
         items = _CountedItems(self._dataset)
         try:
@@ -298,20 +301,30 @@ class _Evaluation:
             error.add_note(message)
             raise
         self._first_read = self._first_read or items.read
-        return _metric(result, name), items.read
+        return _metrics(result, name), items.read
 
 
-def _metric(result: Any, name: str) -> float:
-    """The number in what a validation function returned."""
+def _metrics(result: Any, name: str) -> float | dict[str, float]:
+    """The number, or the numbers by name, in what a validation function returned."""
     value = result
     if isinstance(result, tuple):
         if len(result) != 2 or not (result[1] is None or hasattr(result[1], "__len__")):
             found = ", ".join(type(part).__name__ for part in result)
             raise InvalidArgumentError(
-                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number, or a tuple of a "
-                "number and a list with one value per item (or None)."
+                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number or a dict of numbers, "
+                "or a tuple of that and a list with one value per item (or None)."
             )
         value = result[0]
+    if not isinstance(value, Mapping):
+        return _number(value, name, "the metric")
+    if not value or not all(isinstance(key, str) for key in value):
+        raise InvalidArgumentError(
+            f"[validation] {name}: validation_fn returned {value!r:.80}; needs a dict of numbers with names as keys."
+        )
+    return {str(key): _number(number, name, f"the metric '{key}'") for key, number in value.items()}
+
+
+def _number(value: Any, name: str, which: str) -> float:
     if not isinstance(value, numbers.Number) and getattr(value, "size", None) is not None and hasattr(value, "item"):
         try:
             value = value.item()  # an array or tensor with one element
@@ -323,6 +336,6 @@ def _metric(result: Any, name: str) -> float:
     except OverflowError:
         pass
     raise InvalidArgumentError(
-        f"[validation] {name}: validation_fn returned {value!r:.80} ({type(value).__name__}) as the metric; "
+        f"[validation] {name}: validation_fn returned {value!r:.80} ({type(value).__name__}) as {which}; "
         "needs a finite number."
     )

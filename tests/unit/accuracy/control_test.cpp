@@ -305,6 +305,40 @@ TEST_F(ControlAccuracy, GivesTheSameReportTwice) {
   EXPECT_EQ(first.plan, second.plan);
 }
 
+TEST_F(ControlAccuracy, T26HoldsAllLimitsAndTellsWhichOneWasBinding) {
+  build({256, 4, 256, 6});
+  AccuracyOptions options;
+  options.limits = {{"accuracy", 0.1, DropType::kAbsolute, true}, {"error", 0.02, DropType::kAbsolute, false}};
+  const Evaluate evaluate = [&](const Plan& candidate, std::string_view) {
+    const double error = error_rate(candidate);
+    return Evaluation{0, kItems, {{"accuracy", 1 - error}, {"error", error}, {"of no interest", 7}}};
+  };
+  const auto [best, report, met] = control(evaluate, options);
+  EXPECT_TRUE(met);
+  EXPECT_LE(error_rate(best), 0.02);
+  ASSERT_THAT(report.final_metrics, SizeIs(2));
+  EXPECT_EQ(report.final_metrics[1].metric, error_rate(best));
+  EXPECT_EQ(report.original_metric, std::nullopt);
+  for (std::size_t i = 1; i < report.evaluations.size(); ++i) {
+    EXPECT_EQ(report.evaluations[i].binding, report.evaluations[i].drop == 0 ? "accuracy" : "error");
+    EXPECT_THAT(report.evaluations[i].metrics, SizeIs(2));
+  }
+}
+
+TEST_F(ControlAccuracy, NamesTheLimitsThatCouldNotBeMet) {
+  build({256, 4});
+  AccuracyOptions options;
+  options.limits = {{"easy", 5, DropType::kAbsolute, true}, {"hard", 0.01, DropType::kAbsolute, true}};
+  const auto [best, report, met] = control(
+      [](const Plan&, std::string_view name) {
+        const double metric = name == "original model" ? 1 : 0.75;
+        return Evaluation{0, kItems, {{"easy", metric}, {"hard", metric}}};
+      },
+      options);
+  EXPECT_FALSE(met);
+  EXPECT_THAT(shortfall_of(report), AllOf(HasSubstr("drop of 'hard' is 0.25, at most 0.01"), Not(HasSubstr("easy"))));
+}
+
 TEST_F(ControlAccuracy, TellsEachCandidateInTheLog) {
   build({256, 4, 256});
   LogCapture capture;
