@@ -130,6 +130,8 @@ struct AccuracyOptions {
   RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;
   std::string validation_device = "CPU";
   std::string validation_precision = "f32";
+  std::optional<double> time_budget;  // seconds; nothing begins that is not expected to end within them
+  std::string work_dir;               // folder that keeps what was measured, for the next run; empty: none
 };
 
 // Throw InvalidArgument for unknown names and values, Unsupported for options that this version does not do.
@@ -139,7 +141,8 @@ AccuracyOptions accuracy_options_from_json(std::string_view json);
 // Symmetric or asymmetric activations: as asked for, or by the preset, or by the mode and the model type.
 Mode activation_mode(const QuantizeOptions& options);
 
-// Throw InvalidArgument for values out of range (subset_size 0, a negative or NaN max_drop, two limits of one name ...).
+// Throw InvalidArgument for values out of range (subset_size 0, a negative or NaN max_drop, two limits of one name
+// ...).
 void check(const QuantizeOptions& options);
 void check(const AccuracyOptions& options);
 

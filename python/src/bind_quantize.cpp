@@ -85,8 +85,9 @@ Evaluate evaluate_with(py::object function) {
   return [kept = keep(std::move(function))](const Plan& plan, std::string_view name) {
     const py::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    const auto [found, items] = (*kept)(plan, py::str(name.data(), name.size()))
-                                    .cast<std::pair<std::variant<double, std::map<std::string, double>>, std::int64_t>>();
+    const auto [found, items] =
+        (*kept)(plan, py::str(name.data(), name.size()))
+            .cast<std::pair<std::variant<double, std::map<std::string, double>>, std::int64_t>>();
     Evaluation evaluation;
     evaluation.items = items;
     if (const auto* metric = std::get_if<double>(&found))
@@ -102,6 +103,13 @@ std::function<void(const Plan&)> save_with(const std::optional<py::object>& func
   return [kept = keep(*function)](const Plan& plan) {
     const py::gil_scoped_acquire gil;
     (*kept)(plan);
+  };
+}
+
+std::function<std::string()> text_with(py::object function) {
+  return [kept = keep(std::move(function))] {
+    const py::gil_scoped_acquire gil;
+    return (*kept)().cast<std::string>();
   };
 }
 
@@ -144,18 +152,22 @@ void bind_quantize(py::module_& module) {
   module.def(
       "find_plan",
       [](const Model& model, py::object start, std::optional<std::size_t> size, py::object evaluate,
-         const std::optional<py::object>& save_intermediate, const std::string& options, const std::string& accuracy) {
+         const std::optional<py::object>& save_intermediate, py::object calibration_fingerprint,
+         py::object validation_fingerprint, const std::string& options, const std::string& accuracy) {
         const PythonDataset data(std::move(start), size);
-        const Caller caller{evaluate_with(std::move(evaluate)), save_with(save_intermediate)};
+        const Caller caller{evaluate_with(std::move(evaluate)), save_with(save_intermediate),
+                            text_with(std::move(calibration_fingerprint)),
+                            text_with(std::move(validation_fingerprint))};
         const py::gil_scoped_release release;
-        Controlled result = find_plan(model, data, caller, quantize_options_from_json(options),
-                                      accuracy_options_from_json(accuracy));
+        Controlled result =
+            find_plan(model, data, caller, quantize_options_from_json(options), accuracy_options_from_json(accuracy));
         return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, shortfall_of(result.report),
                                advice_for(result.report));
       },
       py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("save_intermediate"),
-      py::arg("options"), py::arg("accuracy"),
-      "The whole job of accuracy control; evaluate(plan, name) returns (metric or metrics by name, items read). Returns the plan, the "
+      py::arg("calibration_fingerprint"), py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
+      "The whole job of accuracy control; evaluate(plan, name) returns (metric or metrics by name, items read), the "
+      "fingerprints are functions, called if there is a work_dir. Returns the plan, the "
       "report as JSON, whether the limit is met, and where it is not by how much, and advice.");
   module.def(
       "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },

@@ -491,7 +491,9 @@ def test_a_limit_relative_for_one_metric_and_absolute_for_another(control: Any) 
 
 
 def test_limits_of_several_metrics_that_cannot_be_met_are_named(control: Any) -> None:
-    with pytest.raises(AccuracyNotReachedError, match=r"drop of 'a' is 0\.\d+, at most 0\.05 was asked for\.") as raised:
+    with pytest.raises(
+        AccuracyNotReachedError, match=r"drop of 'a' is 0\.\d+, at most 0\.05 was asked for\."
+    ) as raised:
         control(lambda model, items: {"a": sinking(model, items), "b": 1}, max_drop={"a": 0.05, "b": 0})
     assert "'b'" not in str(raised.value)
 

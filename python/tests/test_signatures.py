@@ -170,6 +170,8 @@ def test_extra_parameters_are_the_ones_we_documented() -> None:
         "validation_precision": "f32",
         "placement": "lean",
         "statistics_path": None,
+        "time_budget": None,
+        "work_dir": None,
     }
 
 

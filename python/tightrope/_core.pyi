@@ -50,6 +50,8 @@ def find_plan(
     size: typing.SupportsInt | typing.SupportsIndex | None,
     evaluate: typing.Any,
     save_intermediate: typing.Any | None,
+    calibration_fingerprint: typing.Any,
+    validation_fingerprint: typing.Any,
     options: str,
     accuracy: str,
 ) -> tuple[Plan, str, bool, str, str]: ...

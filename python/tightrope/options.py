@@ -70,6 +70,8 @@ def accuracy_options(
     advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None,
     validation_device: str,
     validation_precision: str,
+    time_budget: float | None = None,
+    work_dir: str | PathLike[str] | None = None,
     eval_requests_number: int | None = None,
 ) -> dict[str, Any]:
     """The options that `quantize_with_accuracy_control` has beyond those of `quantize`, as a plain dict.
@@ -87,6 +89,8 @@ def accuracy_options(
         ),
         "validation_device": _encode("validation_device", validation_device, str),
         "validation_precision": _encode("validation_precision", validation_precision, str),
+        "time_budget": _encode("time_budget", time_budget, float | None),
+        "work_dir": _encode("work_dir", work_dir, str | PathLike[str] | None),
         "eval_requests_number": eval_requests_number,
     }
 

@@ -10,9 +10,7 @@
 
 #include "accuracy/drop.h"
 #include "accuracy/groups.h"
-#include "accuracy/ranking.h"
 #include "accuracy/restore.h"
-#include "base/stopwatch.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
@@ -80,27 +78,45 @@ std::string drop_text(const EvaluationRecord& record, const Report& report) {
                      limit->max_drop);
 }
 
-// Calls the user's function and keeps the books in the report.
+// Calls the user's function, or finds what it returned earlier, and keeps the books in the report.
 class Validator {
  public:
-  Validator(const Evaluate& evaluate, const AccuracyOptions& options, Report& report)
-      : evaluate_(evaluate), options_(options), report_(report) {}
+  Validator(const Means& means, const AccuracyOptions& options, Report& report)
+      : means_(means), options_(options), report_(report) {}
 
   const EvaluationRecord& operator()(const Plan& plan, std::string name, std::vector<std::string> reverted = {}) {
-    const Stopwatch watch;
-    const Evaluation found = evaluate_(plan, name);
-    const double seconds = watch.seconds();
+    std::optional<Evaluation> known = find(plan);
+    const Evaluation found = known ? std::move(*known) : measure(plan, name);
+    seconds_ = std::max(seconds_, found.seconds);
     check_items(found.items, name);
     check_metrics(found, options_, name);
     // The original against itself is 0, or an error where a drop has no meaning.
     Loss loss = loss_of(report_.evaluations.empty() ? found : original_of(report_), found, options_);
+    if (!known && means_.memory.keep) means_.memory.keep(plan, found);
     const double metric = loss.binding.empty() ? found.metric : found.metrics.at(loss.binding);
-    report_.evaluations.push_back({std::move(name), std::move(reverted), metric, loss.drop, found.items, seconds,
+    report_.evaluations.push_back({std::move(name), std::move(reverted), metric, loss.drop, found.items, found.seconds,
                                    std::move(loss.binding), std::move(loss.metrics)});
     return report_.evaluations.back();
   }
 
+  bool has_time_for(const Plan& plan) const { return has_time(seconds_) || find(plan); }
+
+  bool has_time(double seconds) const {
+    return !options_.time_budget || means_.since.seconds() + seconds <= *options_.time_budget;
+  }
+
  private:
+  std::optional<Evaluation> find(const Plan& plan) const {
+    return means_.memory.find ? means_.memory.find(plan) : std::nullopt;
+  }
+
+  Evaluation measure(const Plan& plan, std::string_view name) {
+    const Stopwatch watch;
+    Evaluation found = means_.evaluate(plan, name);
+    found.seconds = watch.seconds();
+    return found;
+  }
+
   void check_items(std::int64_t items, std::string_view name) {
     if (report_.evaluations.empty()) return;
     const EvaluationRecord& first = report_.evaluations.front();
@@ -119,9 +135,10 @@ class Validator {
             items, first.items, first.name));
   }
 
-  const Evaluate& evaluate_;
+  const Means& means_;
   const AccuracyOptions& options_;
   Report& report_;
+  double seconds_ = 0;  // the longest evaluation so far
   bool warned_ = false;
 };
 
@@ -155,16 +172,33 @@ void log_trial(const EvaluationRecord& trial, const Report& report, std::size_t 
                   drop_text(trial, report), trial.reverted.size(), operations, first_of(trial.reverted)));
 }
 
+// About as long as a ranking takes: each group is compiled, and run on some items; a fraction of a validation at least.
+double ranking_seconds(const EvaluationRecord& quantized, std::size_t groups, std::int64_t samples) {
+  if (quantized.items <= 0) return 0;
+  const double share = static_cast<double>(samples) / static_cast<double>(quantized.items);
+  return static_cast<double>(groups + 1) * quantized.seconds * std::min(share, 1.0);
+}
+
+std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, const Means& means,
+                              const Validator& validate, Report& report) {
+  const EvaluationRecord& quantized = report.evaluations.back();
+  const double seconds = ranking_seconds(quantized, groups.size(), means.ranking_samples);
+  if (validate.has_time(seconds + quantized.seconds))
+    return timed(report, "ranking", [&] { return means.rank(plan, groups); });
+  log(LogLevel::kWarning,
+      fmt::format(
+          "[ranking] left out: about {:.0f} s are more than the time budget leaves; all groups count as equally "
+          "harmful.",
+          seconds));
+  return std::vector<double>(groups.size(), 1);
+}
+
 // The ranking and the search. Validates candidates, fills in groups, and returns what the search found.
-RestoreResult search(const Model& model, const Plan& plan, std::span<const Group> groups,
-                     std::span<const Sample> samples, Validator& validate, const AccuracyOptions& options,
-                     Report& report, std::map<std::vector<bool>, EvaluationRecord>& trials) {
-  const std::vector<double> scores = timed(report, "ranking", [&] {
-    log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
-    const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
-                                         options.eval_requests};
-    return rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
-  });
+RestoreResult search(const Plan& plan, std::span<const Group> groups, const Means& means, Validator& validate,
+                     const AccuracyOptions& options, Report& report,
+                     std::map<std::vector<bool>, EvaluationRecord>& trials) {
+  const double initial_drop = report.evaluations.back().drop;
+  const std::vector<double> scores = scores_of(plan, groups, means, validate, report);
   std::vector<double> prices;
   const std::size_t operations = quantized_operations(plan).size();
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -173,8 +207,11 @@ RestoreResult search(const Model& model, const Plan& plan, std::span<const Group
   }
 
   std::size_t candidates = 0;
-  const EvaluateSet evaluate_set = [&](const std::vector<bool>& reverted) {
+  bool is_late = false;
+  const EvaluateSet evaluate_set = [&](const std::vector<bool>& reverted) -> std::optional<double> {
     const Plan candidate = without_orphans(without(plan, groups, reverted, options.restore_mode));
+    is_late = !validate.has_time_for(candidate);
+    if (is_late) return std::nullopt;
     const EvaluationRecord& trial =
         validate(candidate, fmt::format("candidate {}", ++candidates), reverted_between(plan, candidate));
     trials.emplace(reverted, trial);
@@ -183,17 +220,21 @@ RestoreResult search(const Model& model, const Plan& plan, std::span<const Group
     progress("search", candidates, 0);
     return trial.drop;
   };
-  return timed(report, "search", [&] {
-    return restore(prices, scores, report.evaluations.back().drop, report.max_drop, options.max_num_iterations,
-                   evaluate_set);
+  RestoreResult found = timed(report, "search", [&] {
+    return restore(prices, scores, initial_drop, report.max_drop, options.max_num_iterations, evaluate_set);
   });
+  if (is_late)
+    found.stopped =
+        fmt::format("The time budget of {:.6g} s left no time for another validation.", *options.time_budget);
+  return found;
 }
 
 void log_result(const Report& report, bool met) {
   const std::size_t all = report.quantized.size() + report.reverted.size();
   log(met ? LogLevel::kInfo : LogLevel::kWarning,
       fmt::format("[search] limit {}: {} {:.6g}, {} of {} operations reverted{}. {}", met ? "met" : "not met",
-                  report.limits.empty() ? "drop" : "largest share of a limit", *report.drop, report.reverted.size(), all, first_of(report.reverted), report.stopped));
+                  report.limits.empty() ? "drop" : "largest share of a limit", *report.drop, report.reverted.size(),
+                  all, first_of(report.reverted), report.stopped));
 }
 
 std::string accepting_limit(const Report& report) {
@@ -209,14 +250,14 @@ std::string accepting_limit(const Report& report) {
 
 }  // namespace
 
-Report evaluate_original(const Evaluate& evaluate, const AccuracyOptions& options) {
+Report evaluate_original(const Means& means, const AccuracyOptions& options) {
   Report report;
   report.drop_type = name_of(options.drop_type);
   report.higher_is_better = options.higher_is_better;
   report.max_drop = limit_of(options);
   for (const MetricLimit& limit : options.limits)
     report.limits.push_back({limit.name, limit.max_drop, name_of(limit.drop_type), limit.higher_is_better});
-  Validator validate(evaluate, options, report);
+  Validator validate(means, options, report);
   const EvaluationRecord original =
       timed(report, "validation of the original", [&] { return validate({}, "original model"); });
   if (original.metrics.empty()) report.original_metric = original.metric;
@@ -224,9 +265,8 @@ Report evaluate_original(const Evaluate& evaluate, const AccuracyOptions& option
   return report;
 }
 
-Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
-                            const Evaluate& evaluate, const AccuracyOptions& options, Report report) {
-  Validator validate(evaluate, options, report);
+Controlled control_accuracy(const Plan& plan, const Means& means, const AccuracyOptions& options, Report report) {
+  Validator validate(means, options, report);
   const EvaluationRecord quantized =
       timed(report, "validation of the quantized model", [&] { return validate(plan, "quantized model"); });
   if (quantized.metrics.empty()) report.quantized_metric = quantized.metric;
@@ -247,7 +287,7 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
     found.minimal = false;
     found.stopped = "Nothing was quantized, so nothing can be reverted.";
   } else {
-    found = search(model, plan, groups, samples, validate, options, report, trials);
+    found = search(plan, groups, means, validate, options, report, trials);
   }
 
   Plan best = without_orphans(without(plan, groups, found.best.reverted, options.restore_mode));
@@ -267,8 +307,9 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
 
 std::string shortfall_of(const Report& report) {
   if (report.limits.empty()) {
-    return fmt::format("[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for.",
-                       report.drop_type, report.drop.value_or(0), report.max_drop);
+    return fmt::format(
+        "[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for.",
+        report.drop_type, report.drop.value_or(0), report.max_drop);
   }
   std::vector<std::string> broken;
   for (std::size_t i = 0; i < report.final_metrics.size(); ++i) {
@@ -285,13 +326,14 @@ std::string advice_for(const Report& report) {
   if (report.status != "not met" || !report.drop) return {};
   if (report.drop_reverted && *report.drop_reverted > report.max_drop) {
     return fmt::format(
-        "With everything reverted the {} is still {:.6g}: raise max_drop, let weights be reverted too if they were kept "
+        "With everything reverted the {} is still {:.6g}: raise max_drop, let weights be reverted too if they were "
+        "kept "
         "in 8 bits, and make sure that the metric of one and the same model is always the same.",
         report.limits.empty() ? "drop" : "largest share of a limit used up", *report.drop_reverted);
   }
   const std::string accept = fmt::format("{} accepts the best model that was found", accepting_limit(report));
   if (report.quantized.empty()) return fmt::format("Nothing was quantized, so nothing can be reverted; {}.", accept);
-  return fmt::format("Raise max_num_iterations so that more candidates are validated; {}.", accept);
+  return fmt::format("Raise max_num_iterations or time_budget so that more candidates are validated; {}.", accept);
 }
 
 }  // namespace tightrope

@@ -59,9 +59,9 @@ double limit_of(const AccuracyOptions& options) { return options.limits.empty() 
 void check_metrics(const Evaluation& evaluation, const AccuracyOptions& options, std::string_view name) {
   const auto check_one = [&](double metric, std::string_view which) {
     if (std::isfinite(metric)) return;
-    throw InvalidArgument(fmt::format(
-        "[validation] {}: the metric{} is {}; the validation function must return a finite number.", name,
-        which.empty() ? "" : fmt::format(" '{}'", which), metric));
+    throw InvalidArgument(
+        fmt::format("[validation] {}: the metric{} is {}; the validation function must return a finite number.", name,
+                    which.empty() ? "" : fmt::format(" '{}'", which), metric));
   };
   std::vector<std::string> found;
   for (const auto& [metric, value] : evaluation.metrics) found.push_back(fmt::format("'{}'", metric));

@@ -433,12 +433,14 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
 AccuracyOptions accuracy_options_from_json(std::string_view json) {
   const Fields fields(parse(json), "",
                       {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision",
-                       "eval_requests_number", "advanced_accuracy_restorer_parameters"});
+                       "time_budget", "work_dir", "eval_requests_number", "advanced_accuracy_restorer_parameters"});
   AccuracyOptions options;
   read_limits(fields, options);
   options.eval_requests = read_requests(fields, "eval_requests_number");
   options.validation_device = fields.text("validation_device").value_or(options.validation_device);
   options.validation_precision = fields.text("validation_precision").value_or(options.validation_precision);
+  options.time_budget = fields.number("time_budget");
+  options.work_dir = fields.text("work_dir").value_or("");
 
   const Fields restorer = fields.object("advanced_accuracy_restorer_parameters",
                                         {"max_num_iterations", "tune_hyperparams", "ranking_subset_size",
@@ -486,13 +488,17 @@ void check(const AccuracyOptions& options) {
   for (const MetricLimit& limit : options.limits) {
     check_limit(limit.max_drop, "max_drop." + limit.name);
     if (std::ranges::find(names, limit.name) != names.end())
-      throw InvalidArgument(fmt::format("option 'limits' has two limits of the metric '{}'; one is needed", limit.name));
+      throw InvalidArgument(
+          fmt::format("option 'limits' has two limits of the metric '{}'; one is needed", limit.name));
     names.push_back(limit.name);
   }
   if (options.ranking_subset_size && *options.ranking_subset_size < 1) {
     throw InvalidArgument(
         fmt::format("option 'ranking_subset_size' is {}; at least 1 is needed", *options.ranking_subset_size));
   }
+  if (options.time_budget && !(*options.time_budget > 0))
+    throw InvalidArgument(
+        fmt::format("option 'time_budget' is {}; a number of seconds above 0 is needed", *options.time_budget));
   if (options.max_num_iterations < 0) {
     throw InvalidArgument(
         fmt::format("option 'max_num_iterations' is {}; 0 or more is needed", options.max_num_iterations));

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/model_fingerprint.h"
 #include "base/stopwatch.h"
 #include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
@@ -58,11 +59,12 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
     return {measured.metric, counted.items(), measured.metrics};
   };
   if (accuracy.intermediate_model_dir) {
-    caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir,
-                                                                  model.framework())](const Plan& plan) {
-      model.apply(plan)->save(path);
-    };
+    caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework())](
+                                   const Plan& plan) { model.apply(plan)->save(path); };
   }
+  // Of the calibration data only the subset is read anyway, of the validation data all.
+  caller.calibration_fingerprint = [&] { return fingerprint_of(calibration, false); };
+  caller.validation_fingerprint = [&] { return fingerprint_of(validation, true); };
   Controlled controlled = find_plan(model, calibration, caller, options, accuracy);
   auto result =
       std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));

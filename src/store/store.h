@@ -24,8 +24,8 @@ class Store {
   // Throws IoError where that is not possible, or where another process uses the file.
   Store(const std::filesystem::path& folder, const Facts& facts);
 
-  // Where the run is new, but the file holds another one: what differs from the last one, as in "subset_size was 300 and
-  // is 100, and the model is another one". Otherwise empty.
+  // Where the run is new, but the file holds another one: what differs from the last one, as in "subset_size was 300
+  // and is 100, and the model is another one". Otherwise empty.
   const std::string& difference() const { return difference_; }
 
   std::optional<std::string> find(std::string_view name) const;  // throws IoError

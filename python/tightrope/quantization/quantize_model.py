@@ -11,6 +11,7 @@ import openvino
 
 from tightrope._runtime import _core
 from tightrope.data.dataset import Dataset
+from tightrope.data.fingerprint import fingerprint
 from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError
 from tightrope.frameworks import Base, is_onnx, make_base
 from tightrope.log import get_logger
@@ -117,6 +118,8 @@ def quantize_with_accuracy_control(
     validation_precision: str = "f32",
     placement: str = Placement.LEAN,
     statistics_path: str | PathLike[str] | None = None,
+    time_budget: float | None = None,
+    work_dir: str | PathLike[str] | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
@@ -141,7 +144,15 @@ def quantize_with_accuracy_control(
         leaves the choice to the device. For ONNX models the device is an execution provider of ONNX Runtime, such as
         "CUDA"; it is used for the ranking, since the validation function makes its own session.
 
-    Raises what `quantize` raises; InvalidArgumentError if a metric is not a finite number or missing, or the data are used up;
+    time_budget: seconds for the whole job. The original and the fully quantized model are measured in any case; then
+        nothing begins that is not expected to end in time, and the best model so far is the result.
+    work_dir: folder that keeps the plan, the scores and each evaluation as soon as they are known; it is created where
+        it is missing. The same call goes on where an earlier one ended, however it ended, and gives the same result;
+        another `max_drop` uses the same evaluations. Another model, other data or options are recognized, and nothing
+        is reused; of the data by the first item, the length and, with random access, the last item. `validation_fn` is
+        your code: use another folder when you change it.
+
+    Raises what `quantize` raises; IoError if the `work_dir` can't be used; InvalidArgumentError if a metric is not a finite number or missing, or the data are used up;
     AccuracyNotReachedError, with the best model, if the limit can't be met. An exception of `validation_fn` reaches the
     caller unchanged, with a note on what was being evaluated.
     """
@@ -166,6 +177,8 @@ def quantize_with_accuracy_control(
         advanced_accuracy_restorer_parameters=advanced_accuracy_restorer_parameters,
         validation_device=validation_device,
         validation_precision=validation_precision,
+        time_budget=time_budget,
+        work_dir=work_dir,
         eval_requests_number=backend_params.get("eval_requests_number"),
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
@@ -179,6 +192,11 @@ def quantize_with_accuracy_control(
             "[validation] validation_dataset: its source is an iterator such as a generator, which can be read only "
             "once; needs a list, a data loader or another object that starts over at each iteration."
         )
+    if work_dir is not None and calibration_dataset.is_one_shot:
+        raise InvalidArgumentError(
+            "[options] work_dir: the calibration dataset can be read only once; needs a list, a data loader or another "
+            "object that starts over at each iteration, since a run that goes on reads the data again."
+        )
     _core.check_options(json.dumps(options), json.dumps(accuracy), base.framework)
 
     evaluation = _Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
@@ -188,6 +206,8 @@ def quantize_with_accuracy_control(
             *_calibration(calibration_dataset),
             evaluation,
             _saving(base, accuracy),
+            lambda: _fingerprint(calibration_dataset),
+            lambda: _fingerprint(validation_dataset),
             json.dumps(options),
             json.dumps(accuracy),
         )
@@ -233,6 +253,15 @@ def _make_base(model: Any, function: str, options: dict[str, Any], advanced_argu
 def _calibration(dataset: Dataset[Any, Any]) -> tuple[Callable[[], Iterator[Any]], int | None]:
     """What the core reads the items with, and their number where it is known."""
     return lambda: named_arrays(dataset.get_inference_data(), "calibration"), dataset.get_length()
+
+
+def _fingerprint(dataset: Dataset[Any, Any]) -> str:
+    """Of the first item and the length, and with random access of the last item."""
+    length = dataset.get_length()
+    indices = [] if length == 0 else [0]
+    if length and dataset.has_random_access:
+        indices.append(length - 1)
+    return fingerprint(dataset.get_data(indices), length)
 
 
 def _saving(base: Base, accuracy: dict[str, Any]) -> Callable[[Any], None] | None:
