@@ -18,8 +18,8 @@ void add_to(Fingerprint& fingerprint, const Sample& sample);
 void add_with_label(Fingerprint& fingerprint, const Sample& sample);
 std::string fingerprint_of(const Sample& sample);
 
-// Of the first item, and of size() where it is known; where `to_the_end`, all items are read, and the last one and their
-// number count, too.
+// Of the first item, and of size() where it is known; where `to_the_end`, all items are read, and the last one and
+// their number count, too.
 std::string fingerprint_of(const Dataset& data, bool to_the_end);
 
 }  // namespace tightrope

@@ -104,8 +104,8 @@ void add(Facts& facts, const QuantizeOptions& options) {
 
 void add(Facts& facts, const AccuracyOptions& options) {
   const auto& [max_drop, drop_type, higher_is_better, limits, max_num_iterations, ranking_subset_size,
-               intermediate_model_dir, eval_requests, restore_mode, validation_device, validation_precision, time_budget,
-               work_dir] = options;
+               intermediate_model_dir, eval_requests, restore_mode, validation_device, validation_precision,
+               time_budget, work_dir] = options;
   const auto how_far_and_where = std::tie(max_drop, drop_type, higher_is_better, limits, max_num_iterations,
                                           intermediate_model_dir, eval_requests, time_budget, work_dir);
   static_cast<void>(how_far_and_where);
@@ -117,8 +117,9 @@ void add(Facts& facts, const AccuracyOptions& options) {
 
 }  // namespace
 
-Facts facts_of(const Model& model, const std::string& calibration_fingerprint, const std::string& validation_fingerprint,
-               const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+Facts facts_of(const Model& model, const std::string& calibration_fingerprint,
+               const std::string& validation_fingerprint, const QuantizeOptions& options,
+               const AccuracyOptions& accuracy) {
   Facts facts = {{"model", fingerprint_of(model)},
                  {"calibration data", calibration_fingerprint},
                  {"validation data", validation_fingerprint},
