@@ -152,9 +152,9 @@ def quantize_with_accuracy_control(
         is reused; of the data by the first item, the length and, with random access, the last item. `validation_fn` is
         your code: use another folder when you change it.
 
-    Raises what `quantize` raises; IoError if the `work_dir` can't be used; InvalidArgumentError if a metric is not a finite number or missing, or the data are used up;
-    AccuracyNotReachedError, with the best model, if the limit can't be met. An exception of `validation_fn` reaches the
-    caller unchanged, with a note on what was being evaluated.
+    Raises what `quantize` raises; IoError if the `work_dir` can't be used; InvalidArgumentError if a metric is not a
+    finite number or missing, or the data are used up; AccuracyNotReachedError, with the best model, if the limit can't
+    be met. An exception of `validation_fn` reaches the caller unchanged, with a note on what was being evaluated.
     """
     options = quantize_options(
         mode=None,
@@ -340,8 +340,8 @@ def _metrics(result: Any, name: str) -> float | dict[str, float]:
         if len(result) != 2 or not (result[1] is None or hasattr(result[1], "__len__")):
             found = ", ".join(type(part).__name__ for part in result)
             raise InvalidArgumentError(
-                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number or a dict of numbers, "
-                "or a tuple of that and a list with one value per item (or None)."
+                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number or a dict of "
+                "numbers, or a tuple of that and a list with one value per item (or None)."
             )
         value = result[0]
     if not isinstance(value, Mapping):
