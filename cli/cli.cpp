@@ -190,6 +190,9 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
       "Its precision of operations not in 8 bits: f32, bf16, f16, or default; for ONNX f32 or default")
       ->capture_default_str();
   add("--max-validations", arguments.max_validations, "Validations after the first two");
+  add("--time-budget", values.accuracy.time_budget, "Seconds for the whole job; the best model found in time is saved");
+  add("--work-dir", values.accuracy.work_dir,
+      "Folder that keeps what was measured: the same call goes on where an earlier one ended");
   add("--ranking-subset-size", values.accuracy.ranking_subset_size, "Items that rank the operations");
   add("--restore-mode", arguments.restore_mode, "activations_and_weights, or only_activations")->capture_default_str();
   add_placement_options(*command, arguments.placement);
@@ -285,6 +288,8 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
   options.ranking_subset_size = typed.ranking_subset_size;
   options.validation_device = typed.validation_device;
   options.validation_precision = arguments.precision == "default" ? "" : arguments.precision;
+  options.time_budget = typed.time_budget;
+  options.work_dir = typed.work_dir;
   options.max_num_iterations = arguments.max_validations.value_or(options.max_num_iterations);
   check(options);
   return options;

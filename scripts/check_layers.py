@@ -19,7 +19,8 @@ ALLOWED = {
     "ranges": {"base", "kernels", "statistics"},
     "correction": {"base", "kernels", "graph", "statistics"},
     "accuracy": {"base", "graph"},
-    "pipeline": {"base", "graph", "devices", "placement", "statistics", "ranges", "correction", "accuracy"},
+    "store": {"base"},
+    "pipeline": {"base", "graph", "devices", "placement", "statistics", "ranges", "correction", "accuracy", "store"},
     "openvino": {"base", "kernels"},
     "onnx": {"base", "kernels"},
 }

@@ -111,10 +111,19 @@ struct QuantizeOptions {
   int stat_requests = 0;              // calibration items at a time; 0: the device's choice
 };
 
+// The limit of one of several metrics, by the name under which the validation function returns it.
+struct MetricLimit {
+  std::string name;
+  double max_drop = 0.01;
+  DropType drop_type = DropType::kAbsolute;
+  bool higher_is_better = true;
+};
+
 struct AccuracyOptions {
   double max_drop = 0.01;
   DropType drop_type = DropType::kAbsolute;
   bool higher_is_better = true;
+  std::vector<MetricLimit> limits;  // for several metrics, instead of the three above: all of them hold
   std::int64_t max_num_iterations = std::numeric_limits<std::int64_t>::max();  // validations after the first two
   std::optional<std::int64_t> ranking_subset_size;                             // items per ranking score; default: 8
   std::optional<std::string> intermediate_model_dir;
@@ -122,6 +131,8 @@ struct AccuracyOptions {
   RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;
   std::string validation_device = "CPU";
   std::string validation_precision = "f32";
+  std::optional<double> time_budget;  // seconds; nothing begins that is not expected to end within them
+  std::string work_dir;               // folder that keeps what was measured, for the next run; empty: none
 };
 
 // Throw InvalidArgument for unknown names and values, Unsupported for options that this version does not do.
@@ -131,7 +142,8 @@ AccuracyOptions accuracy_options_from_json(std::string_view json);
 // Symmetric or asymmetric activations: as asked for, or by the preset, or by the mode and the model type.
 Mode activation_mode(const QuantizeOptions& options);
 
-// Throw InvalidArgument for values out of range (subset_size 0, a negative or NaN max_drop ...).
+// Throw InvalidArgument for values out of range (subset_size 0, a negative or NaN max_drop, two limits of one name
+// ...).
 void check(const QuantizeOptions& options);
 void check(const AccuracyOptions& options);
 

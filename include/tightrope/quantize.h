@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,12 +27,16 @@ struct QuantizationResult {
 // Throws InvalidArgument for empty or unfitting data, QuantizationError where nothing can be quantized.
 QuantizationResult quantize(const Model& model, const Dataset& calibration, const QuantizeOptions& options = {});
 
-// A metric over the whole dataset, with one value per item where the metric is their mean.
+// A metric over the whole dataset, with one value per item where the metric is their mean; or several metrics by name,
+// each with a limit in AccuracyOptions::limits, or for information.
 struct Validation {
   Validation(double value) : metric(value) {}  // NOLINT(google-explicit-constructor): a lambda may return a number
   Validation(double value, std::vector<double> per_item) : metric(value), values(std::move(per_item)) {}
-  double metric;
+  Validation(std::map<std::string, double> by_name)  // NOLINT(google-explicit-constructor)
+      : metrics(std::move(by_name)) {}
+  double metric = 0;
   std::vector<double> values;
+  std::map<std::string, double> metrics;  // not empty: instead of `metric`
 };
 using ValidationFn = std::function<Validation(Session& model, const Dataset& data)>;
 

@@ -10,14 +10,30 @@
 
 namespace tightrope {
 
+// One of several metrics.
+struct MetricRecord {
+  std::string name;
+  double metric = 0;
+  double drop = 0;  // in the unit of its own limit
+};
+
+struct LimitRecord {
+  std::string name;
+  double max_drop = 0;
+  std::string drop_type;
+  bool higher_is_better = true;
+};
+
 // One call of the validation function on the whole validation data.
 struct EvaluationRecord {
   std::string name;                   // "original model", "quantized model", "candidate 3"
   std::vector<std::string> reverted;  // operations in floating point, sorted
-  double metric = 0;
-  double drop = 0;         // in the unit of the limit
-  std::int64_t items = 0;  // items that the function read
+  double metric = 0;                  // of several metrics the binding one
+  double drop = 0;                    // in the unit of Report::max_drop
+  std::int64_t items = 0;             // items that the function read
   double seconds = 0;
+  std::string binding = {};                // of several metrics the one that used up the most of its limit
+  std::vector<MetricRecord> metrics = {};  // where there are several: all that have a limit
 };
 
 // Operations that can only leave 8 bits together.
@@ -38,15 +54,17 @@ struct Report {
   std::string stopped;    // why the search ended, one sentence
   std::string drop_type;  // "absolute", "relative"
   bool higher_is_better = true;
-  double max_drop = 0;
-  std::optional<double> original_metric;
+  double max_drop = 0;                    // with several metrics 1: drops are then shares of a limit that are used up
+  std::vector<LimitRecord> limits;        // of several metrics; otherwise empty
+  std::optional<double> original_metric;  // these three: of one metric
   std::optional<double> quantized_metric;
   std::optional<double> final_metric;
-  std::optional<double> drop;           // of the returned model, in the unit of max_drop
-  std::optional<double> drop_reverted;  // with everything in floating point, where that was measured
-  bool minimal = false;                 // proven: no single reverted group can return to 8 bits
-  std::vector<std::string> quantized;   // operations in 8 bits, sorted
-  std::vector<std::string> reverted;    // operations returned to floating point, sorted: an ignored scope to paste
+  std::vector<MetricRecord> final_metrics;  // of the returned model, where there are several
+  std::optional<double> drop;               // of the returned model, in the unit of max_drop
+  std::optional<double> drop_reverted;      // with everything in floating point, where that was measured
+  bool minimal = false;                     // proven: no single reverted group can return to 8 bits
+  std::vector<std::string> quantized;       // operations in 8 bits, sorted
+  std::vector<std::string> reverted;        // operations returned to floating point, sorted: an ignored scope to paste
   std::int64_t calibration_items = 0;
   std::vector<EvaluationRecord> evaluations;
   std::vector<GroupRecord> groups;

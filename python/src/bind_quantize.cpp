@@ -2,8 +2,11 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include "accuracy/control.h"
+#include <map>
+#include <variant>
+
 #include "bind.h"
+#include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
 #include "tightrope/error.h"
 #include "tightrope/quantize.h"
@@ -77,26 +80,42 @@ class PythonDataset : public Dataset {
   std::optional<std::size_t> size_;
 };
 
-// What the control needs from the calibration, held for it.
-struct Samples {
-  std::vector<Sample> list;
-};
-
-// A Python function of (plan, name) that returns (metric, items read).
+// A Python function of (plan, name) that returns (metric or metrics by name, items read).
 Evaluate evaluate_with(py::object function) {
   return [kept = keep(std::move(function))](const Plan& plan, std::string_view name) {
     const py::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    const auto [metric, items] =
-        (*kept)(plan, py::str(name.data(), name.size())).cast<std::pair<double, std::int64_t>>();
-    return Evaluation{metric, items};
+    const auto [found, items] =
+        (*kept)(plan, py::str(name.data(), name.size()))
+            .cast<std::pair<std::variant<double, std::map<std::string, double>>, std::int64_t>>();
+    Evaluation evaluation;
+    evaluation.items = items;
+    if (const auto* metric = std::get_if<double>(&found))
+      evaluation.metric = *metric;
+    else
+      evaluation.metrics = std::get<1>(found);
+    return evaluation;
+  };
+}
+
+std::function<void(const Plan&)> save_with(const std::optional<py::object>& function) {
+  if (!function) return {};
+  return [kept = keep(*function)](const Plan& plan) {
+    const py::gil_scoped_acquire gil;
+    (*kept)(plan);
+  };
+}
+
+std::function<std::string()> text_with(py::object function) {
+  return [kept = keep(std::move(function))] {
+    const py::gil_scoped_acquire gil;
+    return (*kept)().cast<std::string>();
   };
 }
 
 }  // namespace
 
 void bind_quantize(py::module_& module) {
-  py::class_<Samples>(module, "Samples", "Calibration items kept for the ranking.");
   module.def(
       "check_options",
       [](const std::string& options, const std::optional<std::string>& accuracy, const std::string& framework) {
@@ -114,15 +133,6 @@ void bind_quantize(py::module_& module) {
       },
       py::arg("folder"), py::arg("framework"), "Where the fully quantized model is saved before the search.");
   module.def(
-      "evaluate_original",
-      [](py::object evaluate, const std::string& accuracy) {
-        const Evaluate call = evaluate_with(std::move(evaluate));
-        const py::gil_scoped_release release;
-        return to_json(evaluate_original(call, accuracy_options_from_json(accuracy)));
-      },
-      py::arg("evaluate"), py::arg("accuracy"),
-      "Measures the original model with evaluate(plan, name), which returns (metric, items read); starts the report.");
-  module.def(
       "place",
       [](const Model& model, const std::string& options) {
         const py::gil_scoped_release release;
@@ -131,32 +141,34 @@ void bind_quantize(py::module_& module) {
       py::arg("model"), py::arg("options"), "Where quantizers would go, without data: a plan with empty ranges.");
   module.def(
       "make_plan",
-      [](const Model& model, py::object start, std::optional<std::size_t> size, const std::string& options,
-         const std::optional<std::string>& accuracy, const std::optional<std::string>& report) {
+      [](const Model& model, py::object start, std::optional<std::size_t> size, const std::string& options) {
         const PythonDataset data(std::move(start), size);
         const py::gil_scoped_release release;
-        const std::size_t kept = accuracy ? ranking_samples(accuracy_options_from_json(*accuracy)) : 0;
-        PlanResult result = make_plan(model, data, quantize_options_from_json(options), kept,
-                                      report ? report_from_json(*report) : Report{});
-        return std::make_tuple(std::move(result.plan), Samples{std::move(result.samples)}, to_json(result.report));
+        PlanResult result = make_plan(model, data, quantize_options_from_json(options), 0);
+        return std::make_tuple(std::move(result.plan), to_json(result.report));
       },
-      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("options"), py::arg("accuracy"), py::arg("report"),
-      "Calibrates; returns the plan, the items kept for the ranking, and the report as JSON.");
+      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("options"),
+      "Calibrates; returns the plan and the report as JSON.");
   module.def(
-      "control_accuracy",
-      [](const Model& model, const Plan& plan, const Samples& samples, py::object evaluate, const std::string& accuracy,
-         const std::string& report) {
-        const Evaluate call = evaluate_with(std::move(evaluate));
+      "find_plan",
+      [](const Model& model, py::object start, std::optional<std::size_t> size, py::object evaluate,
+         const std::optional<py::object>& save_intermediate, py::object calibration_fingerprint,
+         py::object validation_fingerprint, const std::string& options, const std::string& accuracy) {
+        const PythonDataset data(std::move(start), size);
+        const Caller caller{evaluate_with(std::move(evaluate)), save_with(save_intermediate),
+                            text_with(std::move(calibration_fingerprint)),
+                            text_with(std::move(validation_fingerprint))};
         const py::gil_scoped_release release;
-        Controlled result = control_accuracy(model, plan, samples.list, call, accuracy_options_from_json(accuracy),
-                                             report_from_json(report));
+        Controlled result =
+            find_plan(model, data, caller, quantize_options_from_json(options), accuracy_options_from_json(accuracy));
         return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, shortfall_of(result.report),
                                advice_for(result.report));
       },
-      py::arg("model"), py::arg("plan"), py::arg("samples"), py::arg("evaluate"), py::arg("accuracy"),
-      py::arg("report"),
-      "Searches what to revert; evaluate(plan, name) returns (metric, items read). Returns the plan, the report as "
-      "JSON, whether the limit is met, and where it is not by how much, and advice.");
+      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("save_intermediate"),
+      py::arg("calibration_fingerprint"), py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
+      "The whole job of accuracy control; evaluate(plan, name) returns (metric or metrics by name, items read), the "
+      "fingerprints are functions, called if there is a work_dir. Returns the plan, the "
+      "report as JSON, whether the limit is met, and where it is not by how much, and advice.");
   module.def(
       "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },
       py::arg("report"), "The report's JSON without times, which is equal for equal runs.");

@@ -276,10 +276,13 @@ BAD_RETURNS = {
     "string": ("0.5", r"'0.5' \(str\) as the metric; needs a finite number"),
     "list": ([0.5], r"\(list\) as the metric; needs a finite number"),
     "array": (np.zeros(3), r"\(ndarray\) as the metric; needs a finite number"),
-    "dict": ({"accuracy": 0.5}, r"\(dict\) as the metric; needs a finite number"),
-    "tuple of one": ((0.5,), r"a tuple of \(float\); needs a number, or a tuple of"),
-    "tuple of three": ((0.5, 0.5, 0.5), r"a tuple of \(float, float, float\); needs a number, or a tuple of"),
-    "tuple of two numbers": ((0.5, 0.5), r"a tuple of \(float, float\); needs a number, or a tuple of"),
+    "dict, for one limit": ({"accuracy": 0.5}, r"by name \('accuracy'\), but max_drop is one number; limits by name"),
+    "dict of names to text": ({"accuracy": "good"}, r"'good' \(str\) as the metric 'accuracy'; needs a finite number"),
+    "dict without names": ({1: 0.5}, r"needs a dict of numbers with names as keys"),
+    "empty dict": ({}, r"needs a dict of numbers with names as keys"),
+    "tuple of one": ((0.5,), r"a tuple of \(float\); needs a number or a dict"),
+    "tuple of three": ((0.5, 0.5, 0.5), r"a tuple of \(float, float, float\); needs a number or a dict"),
+    "tuple of two numbers": ((0.5, 0.5), r"a tuple of \(float, float\); needs a number or a dict"),
     "tuple without number": ((None, [0.5]), r"None \(NoneType\) as the metric; needs a finite number"),
     "tuple with NaN": ((float("nan"), None), r"the metric is nan; .* finite number"),
 }
@@ -453,6 +456,72 @@ def test_a_max_drop_that_is_no_limit_is_refused_before_any_work(max_drop: Any, c
     with pytest.raises(InvalidArgumentError, match="max_drop"):
         control(max_drop=max_drop, calibration_dataset=Dataset(stream))
     assert stream.read == 0
+
+
+# Several metrics.
+
+
+def both(model: ov.CompiledModel, items: Any) -> dict[str, float]:
+    share = accuracy(model, items)
+    return {"accuracy": share, "error": np.float32(1 - share), "constant": 3}
+
+
+def test_T26_all_of_several_limits_hold_and_the_report_tells_which_one_was_binding(control: Any) -> None:
+    limits = {"accuracy": 0.5, "error": 0.05}
+    report = tightrope.report(control(both, max_drop=limits, higher_is_better={"error": False}))
+    assert report.reverted == ["fragile"]
+    final = {metric["name"]: metric for metric in report.final_metrics}
+    assert final["error"]["drop"] <= 0.05 and final["accuracy"]["metric"] == pytest.approx(1 - final["error"]["metric"])
+    assert [evaluation["binding"] for evaluation in report.evaluations[1:]] == ["error"] * (len(report.evaluations) - 1)
+    assert {limit["name"]: limit["max_drop"] for limit in report.limits} == limits
+    assert (report.original_metric, report.max_drop) == (None, 1)
+    assert "error: final" in str(report)
+
+
+def test_a_limit_relative_for_one_metric_and_absolute_for_another(control: Any) -> None:
+    report = tightrope.report(
+        control(
+            lambda model, items: (both(model, items), None),
+            max_drop={"accuracy": 0.05, "constant": 0},
+            drop_type={"accuracy": DropType.RELATIVE},
+        )
+    )
+    assert [limit["drop_type"] for limit in report.limits] == ["relative", "absolute"]
+    assert report.reverted == ["fragile"]
+
+
+def test_limits_of_several_metrics_that_cannot_be_met_are_named(control: Any) -> None:
+    with pytest.raises(
+        AccuracyNotReachedError, match=r"drop of 'a' is 0\.\d+, at most 0\.05 was asked for\."
+    ) as raised:
+        control(lambda model, items: {"a": sinking(model, items), "b": 1}, max_drop={"a": 0.05, "b": 0})
+    assert "'b'" not in str(raised.value)
+
+
+sinking = Sinking()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_drop": {}}, "max_drop.*a limit for each metric"),
+        ({"max_drop": {"accuracy": -1}}, r"max_drop\.accuracy' is -1"),
+        ({"max_drop": {"accuracy": "little"}}, r"max_drop\['accuracy'\]: found 'little'"),
+        ({"max_drop": {"accuracy": 0.1}, "drop_type": {"f1": "relative"}}, "'drop_type' names the metric 'f1'"),
+        ({"max_drop": 0.1, "higher_is_better": {"accuracy": True}}, "'higher_is_better'.* as max_drop is one number"),
+    ],
+)
+def test_limits_that_do_not_fit_are_refused_before_any_work(options: Any, message: str, control: Any) -> None:
+    calls: list[int] = []
+    with pytest.raises(InvalidArgumentError, match=message):
+        control(lambda model, items: calls.append(1) or 1.0, **options)
+    assert calls == []
+
+
+@pytest.mark.parametrize(("found", "message"), [(0.5, "one number"), ({"acc": 1}, "'acc'")])
+def test_a_metric_with_a_limit_must_be_returned(found: Any, message: str, control: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"a limit for 'accuracy', but the function returned {message}"):
+        control(Scripted(found), max_drop={"accuracy": 0.1})
 
 
 # Limits that can't be met.

@@ -300,6 +300,12 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("quantize_with_accuracy_control", "validation_device"): control({"validation_device": "NONE"}, refusal="NONE"),
     ("quantize_with_accuracy_control", "validation_precision"): control({"validation_precision": "f99"}, refusal="f99"),
+    ("quantize_with_accuracy_control", "time_budget"): control(
+        {"time_budget": 1e-9},
+        lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),
+        max_drop=0.01,
+    ),
+    ("quantize_with_accuracy_control", "work_dir"): control({"work_dir": "/dev/null/work"}, refusal="work_dir"),
     ("AdvancedAccuracyRestorerParameters", "max_num_iterations"): control(
         restorer(max_num_iterations=0),
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),

@@ -100,6 +100,8 @@ def test_defaults_of_accuracy_control_become_a_plain_dict() -> None:
         "advanced_accuracy_restorer_parameters": None,
         "validation_device": "CPU",
         "validation_precision": "f32",
+        "time_budget": None,
+        "work_dir": None,
         "eval_requests_number": None,
     }
 
@@ -327,10 +329,16 @@ def test_a_wrong_type_is_refused_with_name_finding_and_need(changes: dict[str, A
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"max_drop": "1%"}, "max_drop: found '1%' (str); needs a number."),
-        ({"max_drop": float("nan")}, "max_drop: found nan (float); needs a number."),
-        ({"drop_type": 1}, "drop_type: found 1 (int); needs DropType (one of 'absolute', 'relative')."),
-        ({"higher_is_better": None}, "higher_is_better: found None (NoneType); needs True or False."),
+        ({"max_drop": "1%"}, "max_drop: found '1%' (str); needs a number or a dict with strings as keys."),
+        ({"max_drop": float("nan")}, "max_drop: found nan (float); needs a number or a dict with strings as keys."),
+        (
+            {"drop_type": 1},
+            "drop_type: found 1 (int); needs DropType (one of 'absolute', 'relative') or a dict with strings as keys.",
+        ),
+        (
+            {"higher_is_better": None},
+            "higher_is_better: found None (NoneType); needs True or False or a dict with strings as keys.",
+        ),
         ({"validation_device": None}, "validation_device: found None (NoneType); needs a string."),
     ],
 )

@@ -6,11 +6,9 @@ import typing
 __all__: list[str] = [
     "Model",
     "Plan",
-    "Samples",
     "apply_onnx",
     "check_options",
-    "control_accuracy",
-    "evaluate_original",
+    "find_plan",
     "intermediate_model_path",
     "make_plan",
     "onnx_base",
@@ -44,23 +42,23 @@ class Model:
     @property
     def framework(self) -> str: ...
 
-class Samples: ...
-
 def apply_onnx(model: Model, plan: Plan) -> bytes: ...
 def check_options(options: str, accuracy: str | None, framework: str) -> None: ...
-def control_accuracy(
-    model: Model, plan: Plan, samples: Samples, evaluate: typing.Any, accuracy: str, report: str
-) -> tuple[Plan, str, bool, str, str]: ...
-def evaluate_original(evaluate: typing.Any, accuracy: str) -> str: ...
-def intermediate_model_path(folder: str, framework: str) -> str: ...
-def make_plan(
+def find_plan(
     model: Model,
     start: typing.Any,
     size: typing.SupportsInt | typing.SupportsIndex | None,
+    evaluate: typing.Any,
+    save_intermediate: typing.Any | None,
+    calibration_fingerprint: typing.Any,
+    validation_fingerprint: typing.Any,
     options: str,
-    accuracy: str | None,
-    report: str | None,
-) -> tuple[Plan, Samples, str]: ...
+    accuracy: str,
+) -> tuple[Plan, str, bool, str, str]: ...
+def intermediate_model_path(folder: str, framework: str) -> str: ...
+def make_plan(
+    model: Model, start: typing.Any, size: typing.SupportsInt | typing.SupportsIndex | None, options: str
+) -> tuple[Plan, str]: ...
 def onnx_base(model: bytes, folder: str) -> bytes: ...
 def onnxruntime_version() -> str: ...
 def openvino_versions() -> tuple[int, int]: ...

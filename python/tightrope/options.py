@@ -66,12 +66,14 @@ def quantize_options(
 
 def accuracy_options(
     *,
-    max_drop: float,
-    drop_type: DropType | str,
-    higher_is_better: bool,
+    max_drop: float | Mapping[str, float],
+    drop_type: DropType | str | Mapping[str, DropType | str],
+    higher_is_better: bool | Mapping[str, bool],
     advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None,
     validation_device: str,
     validation_precision: str,
+    time_budget: float | None = None,
+    work_dir: str | PathLike[str] | None = None,
     eval_requests_number: int | None = None,
 ) -> dict[str, Any]:
     """The options that `quantize_with_accuracy_control` has beyond those of `quantize`, as a plain dict.
@@ -79,9 +81,9 @@ def accuracy_options(
     Raises InvalidArgumentError if an argument or a field has a wrong type.
     """
     return {
-        "max_drop": _encode("max_drop", max_drop, float),
-        "drop_type": _encode("drop_type", drop_type, DropType),
-        "higher_is_better": _encode("higher_is_better", higher_is_better, bool),
+        "max_drop": _encode("max_drop", max_drop, float | dict[str, float]),
+        "drop_type": _encode("drop_type", drop_type, DropType | dict[str, DropType]),
+        "higher_is_better": _encode("higher_is_better", higher_is_better, bool | dict[str, bool]),
         "advanced_accuracy_restorer_parameters": _encode(
             "advanced_accuracy_restorer_parameters",
             advanced_accuracy_restorer_parameters,
@@ -89,6 +91,8 @@ def accuracy_options(
         ),
         "validation_device": _encode("validation_device", validation_device, str),
         "validation_precision": _encode("validation_precision", validation_precision, str),
+        "time_budget": _encode("time_budget", time_budget, float | None),
+        "work_dir": _encode("work_dir", work_dir, str | PathLike[str] | None),
         "eval_requests_number": eval_requests_number,
     }
 
@@ -160,10 +164,11 @@ def _describe(choice: Any) -> str:
         PathLike[str]: "a path",
         list[str]: "a list of strings",
         list[Any]: "a list",
-        dict[str, Any]: "a dict with strings as keys",
     }
     if choice in plain:
         return plain[choice]
+    if get_origin(choice) is dict:
+        return "a dict with strings as keys"
     if get_origin(choice) is list:
         return f"a list of {get_args(choice)[0].__name__}"
     if issubclass(choice, Enum):

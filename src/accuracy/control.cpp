@@ -2,6 +2,7 @@
 #include "accuracy/control.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,9 +10,7 @@
 
 #include "accuracy/drop.h"
 #include "accuracy/groups.h"
-#include "accuracy/ranking.h"
 #include "accuracy/restore.h"
-#include "base/stopwatch.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
@@ -41,6 +40,8 @@ std::string rounded_up(double drop) {
   return drop == 0 ? "0" : fmt::format("{:.4g}", std::ceil(drop * unit) / unit);
 }
 
+const char* name_of(DropType type) { return type == DropType::kAbsolute ? "absolute" : "relative"; }
+
 // Names of the operations that run in 8 bits under `plan` but not under `candidate`, sorted.
 std::vector<std::string> reverted_between(const Plan& plan, const Plan& candidate) {
   const std::vector<std::string> all = quantized_operations(plan);
@@ -50,26 +51,72 @@ std::vector<std::string> reverted_between(const Plan& plan, const Plan& candidat
   return names;
 }
 
-// Calls the user's function and keeps the books in the report.
+Evaluation original_of(const Report& report) {
+  const EvaluationRecord& record = report.evaluations.front();
+  Evaluation original{record.metric, record.items, {}};
+  for (const MetricRecord& metric : record.metrics) original.metrics.emplace(metric.name, metric.metric);
+  return original;
+}
+
+// "metric 0.9", or "accuracy 0.9 and f1 0.8".
+std::string metrics_text(const EvaluationRecord& record) {
+  if (record.metrics.empty()) return fmt::format("metric {:.6g}", record.metric);
+  std::vector<std::string> texts;
+  for (const MetricRecord& metric : record.metrics)
+    texts.push_back(fmt::format("{} {:.6g}", metric.name, metric.metric));
+  return fmt::format("{}", fmt::join(texts, " and "));
+}
+
+// "absolute drop 0.02 above the limit 0.01", or the same of the metric that used up the most of its limit.
+std::string drop_text(const EvaluationRecord& record, const Report& report) {
+  const char* relation = record.drop <= report.max_drop ? "within" : "above";
+  const auto limit = std::ranges::find(report.limits, record.binding, &LimitRecord::name);
+  const auto metric = std::ranges::find(record.metrics, record.binding, &MetricRecord::name);
+  if (limit == report.limits.end() || metric == record.metrics.end())
+    return fmt::format("{} drop {:.6g} {} the limit {:.6g}", report.drop_type, record.drop, relation, report.max_drop);
+  return fmt::format("{} drop of {} {:.6g} {} its limit {:.6g}", limit->drop_type, metric->name, metric->drop, relation,
+                     limit->max_drop);
+}
+
+// Calls the user's function, or finds what it returned earlier, and keeps the books in the report.
 class Validator {
  public:
-  Validator(const Evaluate& evaluate, const AccuracyOptions& options, Report& report)
-      : evaluate_(evaluate), options_(options), report_(report) {}
+  Validator(const Means& means, const AccuracyOptions& options, Report& report)
+      : means_(means), options_(options), report_(report) {}
 
   const EvaluationRecord& operator()(const Plan& plan, std::string name, std::vector<std::string> reverted = {}) {
-    const Stopwatch watch;
-    const auto [metric, items] = evaluate_(plan, name);
-    const double seconds = watch.seconds();
-    check_items(items, name);
-    check_metric(metric, name);
+    std::optional<Evaluation> known = find(plan);
+    const Evaluation found = known ? std::move(*known) : measure(plan, name);
+    seconds_ = std::max(seconds_, found.seconds);
+    check_items(found.items, name);
+    check_metrics(found, options_, name);
     // The original against itself is 0, or an error where a drop has no meaning.
-    const double original = report_.original_metric.value_or(metric);
-    const double drop = drop_of(original, metric, options_.drop_type, options_.higher_is_better);
-    report_.evaluations.push_back({std::move(name), std::move(reverted), metric, drop, items, seconds});
+    Loss loss = loss_of(report_.evaluations.empty() ? found : original_of(report_), found, options_);
+    if (!known && means_.memory.keep) means_.memory.keep(plan, found);
+    const double metric = loss.binding.empty() ? found.metric : found.metrics.at(loss.binding);
+    report_.evaluations.push_back({std::move(name), std::move(reverted), metric, loss.drop, found.items, found.seconds,
+                                   std::move(loss.binding), std::move(loss.metrics)});
     return report_.evaluations.back();
   }
 
+  bool has_time_for(const Plan& plan) const { return has_time(seconds_) || find(plan); }
+
+  bool has_time(double seconds) const {
+    return !options_.time_budget || means_.since.seconds() + seconds <= *options_.time_budget;
+  }
+
  private:
+  std::optional<Evaluation> find(const Plan& plan) const {
+    return means_.memory.find ? means_.memory.find(plan) : std::nullopt;
+  }
+
+  Evaluation measure(const Plan& plan, std::string_view name) {
+    const Stopwatch watch;
+    Evaluation found = means_.evaluate(plan, name);
+    found.seconds = watch.seconds();
+    return found;
+  }
+
   void check_items(std::int64_t items, std::string_view name) {
     if (report_.evaluations.empty()) return;
     const EvaluationRecord& first = report_.evaluations.front();
@@ -88,9 +135,10 @@ class Validator {
             items, first.items, first.name));
   }
 
-  const Evaluate& evaluate_;
+  const Means& means_;
   const AccuracyOptions& options_;
   Report& report_;
+  double seconds_ = 0;  // the longest evaluation so far
   bool warned_ = false;
 };
 
@@ -102,6 +150,7 @@ bool is_share(double metric, std::int64_t items) {
 // A limit below the weight of one item allows no mistake at all: seldom what was meant.
 void warn_of_few_items(const EvaluationRecord& original, const EvaluationRecord& quantized,
                        const AccuracyOptions& options) {
+  if (!options.limits.empty()) return;
   if (!is_share(original.metric, original.items) || !is_share(quantized.metric, original.items)) return;
   const double step = 1.0 / static_cast<double>(original.items);
   if (options.drop_type != DropType::kAbsolute || options.max_drop <= 0 || options.max_drop >= step) return;
@@ -114,27 +163,42 @@ void warn_of_few_items(const EvaluationRecord& original, const EvaluationRecord&
 
 void log_original(const EvaluationRecord& original) {
   const std::string items = original.items > 0 ? fmt::format(" on {} items", original.items) : "";
-  log(LogLevel::kInfo, fmt::format("[validation] original model: metric {:.6g}{}.", original.metric, items));
+  log(LogLevel::kInfo, fmt::format("[validation] original model: {}{}.", metrics_text(original), items));
 }
 
 void log_trial(const EvaluationRecord& trial, const Report& report, std::size_t operations) {
   log(LogLevel::kInfo,
-      fmt::format("[search] {}: metric {:.6g}, {} drop {:.6g} {} the limit {:.6g}, {} of {} operations reverted{}.",
-                  trial.name, trial.metric, report.drop_type, trial.drop,
-                  trial.drop <= report.max_drop ? "within" : "above", report.max_drop, trial.reverted.size(),
-                  operations, first_of(trial.reverted)));
+      fmt::format("[search] {}: {}, {}, {} of {} operations reverted{}.", trial.name, metrics_text(trial),
+                  drop_text(trial, report), trial.reverted.size(), operations, first_of(trial.reverted)));
+}
+
+// About as long as a ranking takes: each group is compiled, and run on some items; a fraction of a validation at least.
+double ranking_seconds(const EvaluationRecord& quantized, std::size_t groups, std::int64_t samples) {
+  if (quantized.items <= 0) return 0;
+  const double share = static_cast<double>(samples) / static_cast<double>(quantized.items);
+  return static_cast<double>(groups + 1) * quantized.seconds * std::min(share, 1.0);
+}
+
+std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, const Means& means,
+                              const Validator& validate, Report& report) {
+  const EvaluationRecord& quantized = report.evaluations.back();
+  const double seconds = ranking_seconds(quantized, groups.size(), means.ranking_samples);
+  if (validate.has_time(seconds + quantized.seconds))
+    return timed(report, "ranking", [&] { return means.rank(plan, groups); });
+  log(LogLevel::kWarning,
+      fmt::format(
+          "[ranking] left out: about {:.0f} s are more than the time budget leaves; all groups count as equally "
+          "harmful.",
+          seconds));
+  return std::vector<double>(groups.size(), 1);
 }
 
 // The ranking and the search. Validates candidates, fills in groups, and returns what the search found.
-RestoreResult search(const Model& model, const Plan& plan, std::span<const Group> groups,
-                     std::span<const Sample> samples, Validator& validate, const AccuracyOptions& options,
-                     Report& report, std::map<std::vector<bool>, double>& metrics) {
-  const std::vector<double> scores = timed(report, "ranking", [&] {
-    log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
-    const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
-                                         options.eval_requests};
-    return rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
-  });
+RestoreResult search(const Plan& plan, std::span<const Group> groups, const Means& means, Validator& validate,
+                     const AccuracyOptions& options, Report& report,
+                     std::map<std::vector<bool>, EvaluationRecord>& trials) {
+  const double initial_drop = report.evaluations.back().drop;
+  const std::vector<double> scores = scores_of(plan, groups, means, validate, report);
   std::vector<double> prices;
   const std::size_t operations = quantized_operations(plan).size();
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -143,58 +207,77 @@ RestoreResult search(const Model& model, const Plan& plan, std::span<const Group
   }
 
   std::size_t candidates = 0;
-  const EvaluateSet evaluate_set = [&](const std::vector<bool>& reverted) {
+  bool is_late = false;
+  const EvaluateSet evaluate_set = [&](const std::vector<bool>& reverted) -> std::optional<double> {
     const Plan candidate = without_orphans(without(plan, groups, reverted, options.restore_mode));
+    is_late = !validate.has_time_for(candidate);
+    if (is_late) return std::nullopt;
     const EvaluationRecord& trial =
         validate(candidate, fmt::format("candidate {}", ++candidates), reverted_between(plan, candidate));
-    metrics.emplace(reverted, trial.metric);
+    trials.emplace(reverted, trial);
     if (std::ranges::all_of(reverted, std::identity{})) report.drop_reverted = trial.drop;
     log_trial(trial, report, operations);
     progress("search", candidates, 0);
     return trial.drop;
   };
-  return timed(report, "search", [&] {
-    return restore(prices, scores, report.evaluations.back().drop, options.max_drop, options.max_num_iterations,
-                   evaluate_set);
+  RestoreResult found = timed(report, "search", [&] {
+    return restore(prices, scores, initial_drop, report.max_drop, options.max_num_iterations, evaluate_set);
   });
+  if (is_late)
+    found.stopped =
+        fmt::format("The time budget of {:.6g} s left no time for another validation.", *options.time_budget);
+  return found;
 }
 
 void log_result(const Report& report, bool met) {
   const std::size_t all = report.quantized.size() + report.reverted.size();
   log(met ? LogLevel::kInfo : LogLevel::kWarning,
-      fmt::format("[search] limit {}: drop {:.6g}, {} of {} operations reverted{}. {}", met ? "met" : "not met",
-                  *report.drop, report.reverted.size(), all, first_of(report.reverted), report.stopped));
+      fmt::format("[search] limit {}: {} {:.6g}, {} of {} operations reverted{}. {}", met ? "met" : "not met",
+                  report.limits.empty() ? "drop" : "largest share of a limit", *report.drop, report.reverted.size(),
+                  all, first_of(report.reverted), report.stopped));
+}
+
+std::string accepting_limit(const Report& report) {
+  if (report.limits.empty()) return "max_drop " + rounded_up(*report.drop);
+  std::vector<std::string> limits;
+  for (std::size_t i = 0; i < report.final_metrics.size(); ++i) {
+    const MetricRecord& metric = report.final_metrics[i];
+    if (metric.drop > report.limits[i].max_drop)
+      limits.push_back(fmt::format("{} for '{}'", rounded_up(metric.drop), metric.name));
+  }
+  return fmt::format("max_drop {}", fmt::join(limits, " and "));
 }
 
 }  // namespace
 
-Report evaluate_original(const Evaluate& evaluate, const AccuracyOptions& options) {
+Report evaluate_original(const Means& means, const AccuracyOptions& options) {
   Report report;
-  report.drop_type = options.drop_type == DropType::kAbsolute ? "absolute" : "relative";
+  report.drop_type = name_of(options.drop_type);
   report.higher_is_better = options.higher_is_better;
-  report.max_drop = options.max_drop;
-  Validator validate(evaluate, options, report);
+  report.max_drop = limit_of(options);
+  for (const MetricLimit& limit : options.limits)
+    report.limits.push_back({limit.name, limit.max_drop, name_of(limit.drop_type), limit.higher_is_better});
+  Validator validate(means, options, report);
   const EvaluationRecord original =
       timed(report, "validation of the original", [&] { return validate({}, "original model"); });
-  report.original_metric = original.metric;
+  if (original.metrics.empty()) report.original_metric = original.metric;
   log_original(original);
   return report;
 }
 
-Controlled control_accuracy(const Model& model, const Plan& plan, std::span<const Sample> samples,
-                            const Evaluate& evaluate, const AccuracyOptions& options, Report report) {
-  Validator validate(evaluate, options, report);
+Controlled control_accuracy(const Plan& plan, const Means& means, const AccuracyOptions& options, Report report) {
+  Validator validate(means, options, report);
   const EvaluationRecord quantized =
       timed(report, "validation of the quantized model", [&] { return validate(plan, "quantized model"); });
-  report.quantized_metric = quantized.metric;
+  if (quantized.metrics.empty()) report.quantized_metric = quantized.metric;
   warn_of_few_items(report.evaluations.front(), quantized, options);
 
   const std::vector<Group> groups = form_groups(plan);
   const std::vector<bool> nothing(groups.size(), false);
-  std::map<std::vector<bool>, double> metrics{{nothing, quantized.metric}};
+  std::map<std::vector<bool>, EvaluationRecord> trials{{nothing, quantized}};
   log_trial(quantized, report, quantized_operations(plan).size());
 
-  RestoreResult found{{nothing, quantized.drop}, quantized.drop <= options.max_drop, true, 0, {}};
+  RestoreResult found{{nothing, quantized.drop}, quantized.drop <= report.max_drop, true, 0, {}};
   if (found.met) {
     found.stopped = "With everything in 8 bits the drop is within the limit.";
   } else if (options.max_num_iterations <= 0) {
@@ -204,14 +287,16 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
     found.minimal = false;
     found.stopped = "Nothing was quantized, so nothing can be reverted.";
   } else {
-    found = search(model, plan, groups, samples, validate, options, report, metrics);
+    found = search(plan, groups, means, validate, options, report, trials);
   }
 
   Plan best = without_orphans(without(plan, groups, found.best.reverted, options.restore_mode));
   report.status = found.met ? "met" : "not met";
   report.stopped = found.stopped;
   report.minimal = found.minimal;
-  report.final_metric = metrics.at(found.best.reverted);
+  const EvaluationRecord& final = trials.at(found.best.reverted);
+  if (final.metrics.empty()) report.final_metric = final.metric;
+  report.final_metrics = final.metrics;
   report.drop = found.best.drop;
   for (std::size_t g = 0; g < report.groups.size(); ++g) report.groups[g].reverted = found.best.reverted[g];
   report.quantized = quantized_operations(best);
@@ -221,22 +306,34 @@ Controlled control_accuracy(const Model& model, const Plan& plan, std::span<cons
 }
 
 std::string shortfall_of(const Report& report) {
-  return fmt::format("[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for.",
-                     report.drop_type, report.drop.value_or(0), report.max_drop);
+  if (report.limits.empty()) {
+    return fmt::format(
+        "[accuracy control] the {} drop of the best model found is {:.6g}; at most {:.6g} was asked for.",
+        report.drop_type, report.drop.value_or(0), report.max_drop);
+  }
+  std::vector<std::string> broken;
+  for (std::size_t i = 0; i < report.final_metrics.size(); ++i) {
+    const MetricRecord& metric = report.final_metrics[i];
+    const LimitRecord& limit = report.limits[i];
+    if (metric.drop > limit.max_drop)
+      broken.push_back(fmt::format("the {} drop of '{}' is {:.6g}, at most {:.6g} was asked for", limit.drop_type,
+                                   metric.name, metric.drop, limit.max_drop));
+  }
+  return fmt::format("[accuracy control] in the best model found {}.", fmt::join(broken, ", and "));
 }
 
 std::string advice_for(const Report& report) {
   if (report.status != "not met" || !report.drop) return {};
   if (report.drop_reverted && *report.drop_reverted > report.max_drop) {
     return fmt::format(
-        "With everything reverted the drop is still {:.6g}: raise max_drop, let weights be reverted too if they were "
-        "kept in 8 "
-        "bits, and make sure that the metric of one and the same model is always the same.",
-        *report.drop_reverted);
+        "With everything reverted the {} is still {:.6g}: raise max_drop, let weights be reverted too if they were "
+        "kept "
+        "in 8 bits, and make sure that the metric of one and the same model is always the same.",
+        report.limits.empty() ? "drop" : "largest share of a limit used up", *report.drop_reverted);
   }
-  const std::string accept = fmt::format("max_drop {} accepts the best model that was found", rounded_up(*report.drop));
+  const std::string accept = fmt::format("{} accepts the best model that was found", accepting_limit(report));
   if (report.quantized.empty()) return fmt::format("Nothing was quantized, so nothing can be reverted; {}.", accept);
-  return fmt::format("Raise max_num_iterations so that more candidates are validated; {}.", accept);
+  return fmt::format("Raise max_num_iterations or time_budget so that more candidates are validated; {}.", accept);
 }
 
 }  // namespace tightrope

@@ -2,6 +2,7 @@
 #include "accuracy/drop.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -36,10 +37,52 @@ double drop_of(double original, double metric, DropType drop_type, bool higher_i
   return without_rounding_error(share, std::max(1.0, std::abs(share)));
 }
 
-void check_metric(double metric, std::string_view evaluation) {
-  if (std::isfinite(metric)) return;
-  throw InvalidArgument(fmt::format(
-      "[validation] {}: the metric is {}; the validation function must return a finite number.", evaluation, metric));
+Loss loss_of(const Evaluation& original, const Evaluation& candidate, const AccuracyOptions& options) {
+  if (options.limits.empty())
+    return {drop_of(original.metric, candidate.metric, options.drop_type, options.higher_is_better), {}, {}};
+  Loss loss;
+  for (const MetricLimit& limit : options.limits) {
+    const double metric = candidate.metrics.at(limit.name);
+    const double drop = drop_of(original.metrics.at(limit.name), metric, limit.drop_type, limit.higher_is_better);
+    const double share = limit.max_drop > 0 ? drop / limit.max_drop : drop > 0 ? 1 + drop : drop;
+    if (loss.metrics.empty() || share > loss.drop) {
+      loss.drop = share;
+      loss.binding = limit.name;
+    }
+    loss.metrics.push_back({limit.name, metric, drop});
+  }
+  return loss;
+}
+
+double limit_of(const AccuracyOptions& options) { return options.limits.empty() ? options.max_drop : 1; }
+
+void check_metrics(const Evaluation& evaluation, const AccuracyOptions& options, std::string_view name) {
+  const auto check_one = [&](double metric, std::string_view which) {
+    if (std::isfinite(metric)) return;
+    throw InvalidArgument(
+        fmt::format("[validation] {}: the metric{} is {}; the validation function must return a finite number.", name,
+                    which.empty() ? "" : fmt::format(" '{}'", which), metric));
+  };
+  std::vector<std::string> found;
+  for (const auto& [metric, value] : evaluation.metrics) found.push_back(fmt::format("'{}'", metric));
+  if (options.limits.empty()) {
+    if (!found.empty()) {
+      throw InvalidArgument(
+          fmt::format("[validation] {}: the function returned metrics by name ({}), but max_drop is one number; limits "
+                      "by name are needed, such as max_drop={{{}: {:.6g}}}.",
+                      name, fmt::join(found, ", "), found.front(), options.max_drop));
+    }
+    return check_one(evaluation.metric, "");
+  }
+  for (const MetricLimit& limit : options.limits) {
+    const auto metric = evaluation.metrics.find(limit.name);
+    if (metric == evaluation.metrics.end()) {
+      throw InvalidArgument(fmt::format(
+          "[validation] {}: max_drop has a limit for '{}', but the function returned {}; that metric is needed.", name,
+          limit.name, found.empty() ? "one number" : fmt::format("{}", fmt::join(found, ", "))));
+    }
+    check_one(metric->second, limit.name);
+  }
 }
 
 }  // namespace tightrope

@@ -31,12 +31,17 @@ class Trials {
       used_up_ = true;
       return false;
     }
+    const std::optional<double> drop = used_up_ ? std::nullopt : evaluate_(reverted);
+    if (!drop) {
+      used_up_ = stopped_ = true;
+      return false;
+    }
     ++validations_;
-    const double drop = evaluate_(reverted);
-    remember(reverted, drop);
-    return drop <= max_drop_;
+    remember(reverted, *drop);
+    return *drop <= max_drop_;
   }
 
+  bool stopped() const { return stopped_; }  // by `evaluate`
   bool used_up() const { return used_up_; }
   std::int64_t validations() const { return validations_; }
   const Candidate& best() const { return best_; }
@@ -73,6 +78,7 @@ class Trials {
   Candidate best_;
   std::int64_t validations_ = 0;
   bool used_up_ = false;
+  bool stopped_ = false;
 };
 
 // Groups from the most to the least harm per price.
@@ -169,7 +175,9 @@ RestoreResult restore(std::span<const double> prices, std::span<const double> sc
     const std::size_t prefix = find_prefix(trials, order, predicted_prefix(order, scores, initial_drop, max_drop));
     if (prefix > 0) minimize(trials, order, prefix);
     result.minimal = prefix > 0 && !trials.used_up();
-    if (trials.used_up()) {
+    if (trials.stopped()) {
+      result.stopped = "The search was stopped.";
+    } else if (trials.used_up()) {
       result.stopped = fmt::format("Validations were limited to {} (max_num_iterations).", max_validations);
     } else if (prefix > 0) {
       result.stopped = "No reverted operation can return to 8 bits within the limit.";

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,8 +16,9 @@ struct Candidate {
   double drop = 0;
 };
 
-// Measures the drop with these groups reverted, on all of the validation data.
-using EvaluateSet = std::function<double(const std::vector<bool>& reverted)>;
+// Measures the drop with these groups reverted, on all of the validation data. Nothing: the search is to stop now, and
+// the best set so far is its result.
+using EvaluateSet = std::function<std::optional<double>(const std::vector<bool>& reverted)>;
 
 struct RestoreResult {
   Candidate best;  // within the limit: the cheapest that was evaluated; otherwise the one with the lowest drop

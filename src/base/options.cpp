@@ -53,12 +53,13 @@ class Fields {
  public:
   // Throws InvalidArgument where `object` is no object or has a key that is not in `known`.
   Fields(const Json& object, std::string path, std::initializer_list<const char*> known)
+      : Fields(object, std::move(path), std::vector<std::string>(known.begin(), known.end())) {}
+  Fields(const Json& object, std::string path, const std::vector<std::string>& names)
       : object_(object.is_null() ? Json::object() : object), path_(std::move(path)) {
     if (!object_.is_object()) {
       throw InvalidArgument(fmt::format("option {}: {} came; named values are needed",
                                         path_.empty() ? "set" : "'" + path_ + "'", shown(object)));
     }
-    const std::vector<std::string> names(known.begin(), known.end());
     for (const auto& item : object_.items()) {
       if (std::ranges::find(names, item.key()) != names.end()) continue;
       throw InvalidArgument(fmt::format("there is no option '{}'; did you mean '{}'?", name(item.key()),
@@ -349,6 +350,54 @@ void read_advanced(const Fields& fields, QuantizeOptions& options) {
   read_backend(advanced, options);
 }
 
+// One limit, or, where max_drop is an object, one per metric; then the other two may be objects, too, whose missing
+// names keep the default.
+void read_limits(const Fields& fields, AccuracyOptions& options) {
+  const std::initializer_list<std::pair<const char*, DropType>> drop_types = {{"absolute", DropType::kAbsolute},
+                                                                              {"relative", DropType::kRelative}};
+  const Json* max_drop = fields.find("max_drop");
+  const bool by_name = max_drop != nullptr && max_drop->is_object();
+  const auto is_object = [&](const char* key) { return fields.find(key) != nullptr && fields.find(key)->is_object(); };
+  std::vector<std::string> names;
+  if (by_name) {
+    for (const auto& item : max_drop->items()) names.push_back(item.key());
+    if (names.empty()) throw fields.wrong("max_drop", *max_drop, "a number, or a limit for each metric by its name");
+  }
+  for (const char* key : {"drop_type", "higher_is_better"}) {
+    if (!is_object(key)) continue;
+    if (!by_name) throw fields.wrong(key, *fields.find(key), "one value, as max_drop is one number,");
+    for (const auto& item : fields.find(key)->items()) {
+      if (std::ranges::find(names, item.key()) == names.end())
+        throw InvalidArgument(fmt::format("option '{}' names the metric '{}', which has no limit in max_drop ({})", key,
+                                          item.key(), fmt::join(names, ", ")));
+    }
+  }
+  if (!is_object("drop_type"))
+    options.drop_type = fields.choice<DropType>("drop_type", drop_types).value_or(options.drop_type);
+  if (!is_object("higher_is_better"))
+    options.higher_is_better = fields.boolean("higher_is_better").value_or(options.higher_is_better);
+  if (!by_name) {
+    options.max_drop = fields.number("max_drop").value_or(options.max_drop);
+    return;
+  }
+  const auto of_each = [&](const char* key) {
+    return Fields(is_object(key) ? *fields.find(key) : Json::object(), key, names);
+  };
+  const Fields limits = of_each("max_drop");
+  const Fields types = of_each("drop_type");
+  const Fields directions = of_each("higher_is_better");
+  for (const std::string& name : names) {
+    options.limits.push_back({name, limits.number(name).value_or(options.max_drop),
+                              types.choice<DropType>(name, drop_types).value_or(options.drop_type),
+                              directions.boolean(name).value_or(options.higher_is_better)});
+  }
+}
+
+void check_limit(double max_drop, const std::string& name) {
+  if (std::isfinite(max_drop) && max_drop >= 0) return;
+  throw InvalidArgument(fmt::format("option '{}' is {}; a finite number of 0 or more is needed", name, max_drop));
+}
+
 }  // namespace
 
 QuantizeOptions quantize_options_from_json(std::string_view json) {
@@ -385,16 +434,14 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
 AccuracyOptions accuracy_options_from_json(std::string_view json) {
   const Fields fields(parse(json), "",
                       {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision",
-                       "eval_requests_number", "advanced_accuracy_restorer_parameters"});
+                       "time_budget", "work_dir", "eval_requests_number", "advanced_accuracy_restorer_parameters"});
   AccuracyOptions options;
-  options.max_drop = fields.number("max_drop").value_or(options.max_drop);
-  options.drop_type =
-      fields.choice<DropType>("drop_type", {{"absolute", DropType::kAbsolute}, {"relative", DropType::kRelative}})
-          .value_or(options.drop_type);
-  options.higher_is_better = fields.boolean("higher_is_better").value_or(options.higher_is_better);
+  read_limits(fields, options);
   options.eval_requests = read_requests(fields, "eval_requests_number");
   options.validation_device = fields.text("validation_device").value_or(options.validation_device);
   options.validation_precision = fields.text("validation_precision").value_or(options.validation_precision);
+  options.time_budget = fields.number("time_budget");
+  options.work_dir = fields.text("work_dir").value_or("");
 
   const Fields restorer = fields.object("advanced_accuracy_restorer_parameters",
                                         {"max_num_iterations", "tune_hyperparams", "ranking_subset_size",
@@ -437,14 +484,22 @@ void check(const QuantizeOptions& options) {
 }
 
 void check(const AccuracyOptions& options) {
-  if (!std::isfinite(options.max_drop) || options.max_drop < 0) {
-    throw InvalidArgument(
-        fmt::format("option 'max_drop' is {}; a finite number of 0 or more is needed", options.max_drop));
+  check_limit(options.max_drop, "max_drop");
+  std::vector<std::string> names;
+  for (const MetricLimit& limit : options.limits) {
+    check_limit(limit.max_drop, "max_drop." + limit.name);
+    if (std::ranges::find(names, limit.name) != names.end())
+      throw InvalidArgument(
+          fmt::format("option 'limits' has two limits of the metric '{}'; one is needed", limit.name));
+    names.push_back(limit.name);
   }
   if (options.ranking_subset_size && *options.ranking_subset_size < 1) {
     throw InvalidArgument(
         fmt::format("option 'ranking_subset_size' is {}; at least 1 is needed", *options.ranking_subset_size));
   }
+  if (options.time_budget && !(*options.time_budget > 0))
+    throw InvalidArgument(
+        fmt::format("option 'time_budget' is {}; a number of seconds above 0 is needed", *options.time_budget));
   if (options.max_num_iterations < 0) {
     throw InvalidArgument(
         fmt::format("option 'max_num_iterations' is {}; 0 or more is needed", options.max_num_iterations));

@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "base/packed.h"
-#include "base/packed.h"
 #include "tightrope/error.h"
 #include "tightrope/plan.h"
 
@@ -58,7 +57,6 @@ Json json_of(const Quantizer& quantizer) {
     result["smoothing_axis"] = quantizer.smoothing_axis;
   }
   if (!quantizer.rounding.empty()) result["rounding"] = packed(quantizer.rounding);
-  if (!quantizer.rounding.empty()) result["rounding"] = packed(quantizer.rounding);
   result["range"] = {{"low", json_of(quantizer.range.low)},
                      {"high", json_of(quantizer.range.high)},
                      {"levels", quantizer.range.levels}};
@@ -104,12 +102,6 @@ Quantizer read_quantizer(ObjectReader& reader) {
   if (reader.has("smoothing")) {
     quantizer.smoothing = reader.floats("smoothing");
     quantizer.smoothing_axis = reader.small_integer("smoothing_axis");
-  }
-  if (reader.has("rounding")) {
-    const std::string text = reader.text("rounding");
-    auto rounding = unpacked(text);
-    if (!rounding) reader.fail("rounding", "found text that no list of steps was packed into; one is needed");
-    quantizer.rounding = std::move(*rounding);
   }
   if (reader.has("rounding")) {
     const std::string text = reader.text("rounding");

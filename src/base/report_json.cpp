@@ -9,11 +9,37 @@ namespace tightrope {
 namespace {
 
 constexpr std::string_view kDocument = "report";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 double read_seconds(ObjectReader& reader) { return reader.has("seconds") ? reader.number("seconds") : 0; }
+
+Json json_of(const std::vector<MetricRecord>& metrics) {
+  Json json = Json::array();
+  for (const MetricRecord& record : metrics)
+    json.push_back({{"name", record.name}, {"metric", record.metric}, {"drop", record.drop}});
+  return json;
+}
+
+std::vector<MetricRecord> read_metrics(ObjectReader& reader, const std::string& key) {
+  std::vector<MetricRecord> metrics;
+  for (ObjectReader& record : reader.objects(key)) {
+    metrics.push_back({record.text("name"), record.number("metric"), record.number("drop")});
+    record.finish();
+  }
+  return metrics;
+}
+
+LimitRecord read_limit(ObjectReader& reader) {
+  LimitRecord record;
+  record.name = reader.text("name");
+  record.max_drop = reader.number("max_drop");
+  record.drop_type = reader.text("drop_type");
+  record.higher_is_better = reader.boolean("higher_is_better");
+  reader.finish();
+  return record;
+}
 
 EvaluationRecord read_evaluation(ObjectReader& reader) {
   EvaluationRecord record;
@@ -23,6 +49,8 @@ EvaluationRecord read_evaluation(ObjectReader& reader) {
   record.drop = reader.number("drop");
   record.items = reader.integer("items");
   record.seconds = read_seconds(reader);
+  record.binding = reader.text("binding");
+  record.metrics = read_metrics(reader, "metrics");
   reader.finish();
   return record;
 }
@@ -58,9 +86,17 @@ std::string to_json(const Report& report, bool with_times) {
   json["drop_type"] = report.drop_type;
   json["higher_is_better"] = report.higher_is_better;
   json["max_drop"] = report.max_drop;
+  json["limits"] = Json::array();
+  for (const LimitRecord& limit : report.limits) {
+    json["limits"].push_back({{"name", limit.name},
+                              {"max_drop", limit.max_drop},
+                              {"drop_type", limit.drop_type},
+                              {"higher_is_better", limit.higher_is_better}});
+  }
   json["original_metric"] = json_of(report.original_metric);
   json["quantized_metric"] = json_of(report.quantized_metric);
   json["final_metric"] = json_of(report.final_metric);
+  json["final_metrics"] = json_of(report.final_metrics);
   json["drop"] = json_of(report.drop);
   json["drop_reverted"] = json_of(report.drop_reverted);
   json["minimal"] = report.minimal;
@@ -77,7 +113,9 @@ std::string to_json(const Report& report, bool with_times) {
                                                {"reverted", record.reverted},
                                                {"metric", record.metric},
                                                {"drop", record.drop},
-                                               {"items", record.items}},
+                                               {"items", record.items},
+                                               {"binding", record.binding},
+                                               {"metrics", json_of(record.metrics)}},
                                               record.seconds));
   }
   json["groups"] = Json::array();
@@ -104,9 +142,11 @@ Report report_from_json(std::string_view text) {
   report.drop_type = reader.text("drop_type");
   report.higher_is_better = reader.boolean("higher_is_better");
   report.max_drop = reader.number("max_drop");
+  for (ObjectReader& record : reader.objects("limits")) report.limits.push_back(read_limit(record));
   report.original_metric = reader.optional_number("original_metric");
   report.quantized_metric = reader.optional_number("quantized_metric");
   report.final_metric = reader.optional_number("final_metric");
+  report.final_metrics = read_metrics(reader, "final_metrics");
   report.drop = reader.optional_number("drop");
   report.drop_reverted = reader.optional_number("drop_reverted");
   report.minimal = reader.boolean("minimal");
@@ -124,6 +164,14 @@ std::string to_text(const Report& report) {
   std::string text = fmt::format("{} operations in 8 bits, {} returned to floating point\n", report.quantized.size(),
                                  report.reverted.size());
   for (const std::string& name : report.reverted) text += fmt::format("  {}\n", name);
+  for (std::size_t i = 0; i < report.final_metrics.size() && i < report.limits.size(); ++i) {
+    const MetricRecord& metric = report.final_metrics[i];
+    const LimitRecord& limit = report.limits[i];
+    text += fmt::format("{}: final {:.6g} ({} is better), {} drop {:.6g}, limit {:.6g}\n", metric.name, metric.metric,
+                        limit.higher_is_better ? "higher" : "lower", limit.drop_type, metric.drop, limit.max_drop);
+  }
+  if (!report.final_metrics.empty())
+    text += fmt::format("largest share of a limit used up: {}: {}\n", text_of(report.drop), report.status);
   if (report.original_metric) {
     text += fmt::format("metric: original {}, quantized {}, final {} ({} is better)\n", text_of(report.original_metric),
                         text_of(report.quantized_metric), text_of(report.final_metric),
@@ -131,9 +179,10 @@ std::string to_text(const Report& report) {
     text += fmt::format("{} drop: {}, limit {:.6g}: {}\n", report.drop_type, text_of(report.drop), report.max_drop,
                         report.status);
     if (report.drop_reverted) text += fmt::format("drop with everything reverted: {}\n", text_of(report.drop_reverted));
+  }
+  if (!report.evaluations.empty())
     text += fmt::format("validations: {}{}\n", report.evaluations.size(),
                         report.minimal ? ", reverted set proven minimal" : "");
-  }
   if (!report.stopped.empty()) text += report.stopped + "\n";
   if (!report.stages.empty()) {
     double seconds = 0;

@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "accuracy/control.h"
+#include "base/model_fingerprint.h"
 #include "base/stopwatch.h"
+#include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
 #include "tightrope/error.h"
 
@@ -50,25 +51,21 @@ QuantizationResult quantize(const Model& model, const Dataset& calibration, cons
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ValidationFn& validate,
                                                   const QuantizeOptions& options, const AccuracyOptions& accuracy) {
-  check(options);
-  check(accuracy);
-  if (options.mode != NumberFormat::kInteger)
-    throw InvalidArgument(
-        "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
-  const Evaluate evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
+  Caller caller;
+  caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
     const auto session = model.apply(plan)->compile({accuracy.validation_device, accuracy.validation_precision, false});
     const CountedDataset counted(validation);
     const Validation measured = validate(*session, counted);
-    return {measured.metric, counted.items()};
+    return {measured.metric, counted.items(), measured.metrics};
   };
-  std::optional<std::filesystem::path> intermediate;
-  if (accuracy.intermediate_model_dir)
-    intermediate = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework());
-  PlanResult planned =
-      make_plan(model, calibration, options, ranking_samples(accuracy), evaluate_original(evaluate, accuracy));
-  if (intermediate) model.apply(planned.plan)->save(*intermediate);
-  Controlled controlled =
-      control_accuracy(model, planned.plan, planned.samples, evaluate, accuracy, std::move(planned.report));
+  if (accuracy.intermediate_model_dir) {
+    caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework())](
+                                   const Plan& plan) { model.apply(plan)->save(path); };
+  }
+  // Of the calibration data only the subset is read anyway, of the validation data all.
+  caller.calibration_fingerprint = [&] { return fingerprint_of(calibration, false); };
+  caller.validation_fingerprint = [&] { return fingerprint_of(validation, true); };
+  Controlled controlled = find_plan(model, calibration, caller, options, accuracy);
   auto result =
       std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
   if (controlled.met) return std::move(*result);

@@ -10,6 +10,7 @@
 
 #include "base/fingerprint.h"
 #include "base/json.h"
+#include "base/model_fingerprint.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
@@ -49,34 +50,6 @@ std::string text_of(const StatisticRequest& request, const Graph& graph) {
 }
 
 // Fingerprints ------------------------------------------------------------------------------------------------------
-
-std::string fingerprint_of(const Model& model) {
-  const Graph& graph = model.graph();
-  Fingerprint fingerprint;
-  fingerprint.add(model.framework());
-  for (const Node& node : graph.nodes()) {
-    fingerprint.add(node.type);
-    fingerprint.add(static_cast<std::int64_t>(node.attributes));
-    for (const ValueId input : node.inputs) fingerprint.add(std::int64_t{input});
-    for (const ValueId output : node.outputs) {
-      const Value& value = graph.value(output);
-      for (const std::int64_t extent : value.shape) fingerprint.add(extent);
-      if (node.kind != OpKind::kConstant || value.type == ElementType::kOther) continue;
-      const Tensor elements = model.constant(output);
-      fingerprint.add(elements.data(), elements.bytes());
-    }
-  }
-  return fingerprint.text();
-}
-
-void add_to(Fingerprint& fingerprint, const Sample& sample) {
-  for (const auto& [name, tensor] : sample.inputs) {
-    fingerprint.add(name);
-    fingerprint.add(static_cast<std::int64_t>(tensor.type()));
-    for (const std::int64_t extent : tensor.shape()) fingerprint.add(extent);
-    fingerprint.add(tensor.data(), tensor.bytes());
-  }
-}
 
 // Takes the fingerprint of the items while they are read for the first time.
 class WatchedDataset : public Dataset {

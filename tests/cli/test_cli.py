@@ -568,3 +568,13 @@ def test_on_a_terminal_colors_are_used_unless_forbidden(no_color):
     os.close(terminal)
     assert "no command 'quantise'" in text
     assert ("\033[" in text) != no_color
+
+
+def test_a_work_dir_lets_the_same_call_go_on_and_a_time_budget_ends_it(work, out):
+    folder = out / "measured"
+    assert control(work, out / "a.xml", "--work-dir", folder).returncode == 0
+    assert (folder / "tightrope.sqlite").is_file()
+    again = control(work, out / "b.xml", "--work-dir", folder)
+    assert again.returncode == 0 and "the plan is known from an earlier run" in again.stderr
+    assert (out / "a.bin").read_bytes() == (out / "b.bin").read_bytes()
+    check_refused(control(work, out / "c.xml", "--time-budget", "0"), BAD_ARGUMENTS, "time_budget", "0")

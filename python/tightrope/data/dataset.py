@@ -73,6 +73,11 @@ class Dataset(Generic[DataItem, ModelInput]):
         return cast("int | None", getattr(self._data_source, "batch_size", None))
 
     @property
+    def has_random_access(self) -> bool:
+        """True if single items can be read without those before them."""
+        return hasattr(self._data_source, "__getitem__")
+
+    @property
     def is_one_shot(self) -> bool:
         """True if the source is an iterator, such as a generator or an open file: it can be read only once."""
         source = self._data_source

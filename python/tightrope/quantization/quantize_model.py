@@ -3,7 +3,7 @@
 
 import json
 import numbers
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import openvino
 
 from tightrope._runtime import _core
 from tightrope.data.dataset import Dataset
+from tightrope.data.fingerprint import fingerprint
 from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError
 from tightrope.frameworks import Base, is_onnx, make_base
 from tightrope.log import get_logger
@@ -96,7 +97,7 @@ def quantize(
     base = _make_base(model, "quantize", options, "advanced_parameters")
     _core.check_options(json.dumps(options), None, base.framework)
     with ProgressBars():
-        plan, _, report = _make_plan(base, calibration_dataset, options)
+        plan, report = _core.make_plan(base.core, *_calibration(calibration_dataset), json.dumps(options))
     quantized: Model = _apply(base, plan, report)
     return quantized
 
@@ -107,8 +108,8 @@ def quantize_with_accuracy_control(
     validation_dataset: Dataset[Any, Any],
     validation_fn: ValidationFunction,
     *,
-    max_drop: float = 0.01,
-    drop_type: DropType = DropType.ABSOLUTE,
+    max_drop: float | Mapping[str, float] = 0.01,
+    drop_type: DropType | Mapping[str, DropType] = DropType.ABSOLUTE,
     preset: QuantizationPreset | None = None,
     target_device: TargetDevice = TargetDevice.ANY,
     subset_size: int = 300,
@@ -117,12 +118,14 @@ def quantize_with_accuracy_control(
     ignored_scope: IgnoredScope | None = None,
     advanced_quantization_parameters: AdvancedQuantizationParameters | None = None,
     advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None = None,
-    higher_is_better: bool = True,
+    higher_is_better: bool | Mapping[str, bool] = True,
     validation_device: str = "CPU",
     validation_precision: str = "f32",
     placement: str = Placement.LEAN,
     statistics_path: str | PathLike[str] | None = None,
     weight_rounding: bool | None = None,
+    time_budget: float | None = None,
+    work_dir: str | PathLike[str] | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
@@ -133,20 +136,31 @@ def quantize_with_accuracy_control(
     validation_dataset: what the metric is computed on; its items reach `validation_fn` as they are. It is read several
         times, so it must start over at each iteration.
     validation_fn: gets an `openvino.CompiledModel`, or an `onnx.ModelProto` for ONNX models, and an iterable over all
-        items of the validation dataset; returns the metric as a number, or a tuple of the metric and a list with one
-        value per item (or None).
-    max_drop: how much the metric may drop, at least 0.
-    drop_type: ABSOLUTE, in the unit of the metric, or RELATIVE to the metric of the original model.
+        items of the validation dataset; returns the metric as a number, or several as a dict by name; or a tuple of
+        that and a list with one value per item (or None).
+    max_drop: how much the metric may drop, at least 0. Of several metrics: a dict of limits by name, all of which hold
+        in the result; metrics without a limit don't count.
+    drop_type: ABSOLUTE, in the unit of the metric, or RELATIVE to the metric of the original model. One for all
+        metrics, or a dict by name, in which missing ones are ABSOLUTE.
     advanced_quantization_parameters: see `AdvancedQuantizationParameters`.
     advanced_accuracy_restorer_parameters: see `AdvancedAccuracyRestorerParameters`.
-    higher_is_better: False for metrics such as error rates, which get worse by rising.
+    higher_is_better: False for metrics such as error rates, which get worse by rising. One for all metrics, or a dict
+        by name, in which missing ones are True.
     validation_device, validation_precision: where and in which precision the validated models run; an empty precision
         leaves the choice to the device. For ONNX models the device is an execution provider of ONNX Runtime, such as
         "CUDA"; it is used for the ranking, since the validation function makes its own session.
 
-    Raises what `quantize` raises; InvalidArgumentError if the metric is not a finite number or the data are used up;
-    AccuracyNotReachedError, with the best model, if the limit can't be met. An exception of `validation_fn` reaches the
-    caller unchanged, with a note on what was being evaluated.
+    time_budget: seconds for the whole job. The original and the fully quantized model are measured in any case; then
+        nothing begins that is not expected to end in time, and the best model so far is the result.
+    work_dir: folder that keeps the plan, the scores and each evaluation as soon as they are known; it is created where
+        it is missing. The same call goes on where an earlier one ended, however it ended, and gives the same result;
+        another `max_drop` uses the same evaluations. Another model, other data or options are recognized, and nothing
+        is reused; of the data by the first item, the length and, with random access, the last item. `validation_fn` is
+        your code: use another folder when you change it.
+
+    Raises what `quantize` raises; IoError if the `work_dir` can't be used; InvalidArgumentError if a metric is not a
+    finite number or missing, or the data are used up; AccuracyNotReachedError, with the best model, if the limit can't
+    be met. An exception of `validation_fn` reaches the caller unchanged, with a note on what was being evaluated.
     """
     options = quantize_options(
         mode=None,
@@ -170,6 +184,8 @@ def quantize_with_accuracy_control(
         advanced_accuracy_restorer_parameters=advanced_accuracy_restorer_parameters,
         validation_device=validation_device,
         validation_precision=validation_precision,
+        time_budget=time_budget,
+        work_dir=work_dir,
         eval_requests_number=backend_params.get("eval_requests_number"),
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
@@ -183,17 +199,24 @@ def quantize_with_accuracy_control(
             "[validation] validation_dataset: its source is an iterator such as a generator, which can be read only "
             "once; needs a list, a data loader or another object that starts over at each iteration."
         )
+    if work_dir is not None and calibration_dataset.is_one_shot:
+        raise InvalidArgumentError(
+            "[options] work_dir: the calibration dataset can be read only once; needs a list, a data loader or another "
+            "object that starts over at each iteration, since a run that goes on reads the data again."
+        )
     _core.check_options(json.dumps(options), json.dumps(accuracy), base.framework)
 
     evaluation = _Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
     with ProgressBars():
-        report = _core.evaluate_original(evaluation, json.dumps(accuracy))
-        plan, samples, report = _make_plan(base, calibration_dataset, options, accuracy, report)
-        folder = (accuracy["advanced_accuracy_restorer_parameters"] or {}).get("intermediate_model_dir")
-        if folder is not None:
-            base.save(plan, _core.intermediate_model_path(folder, base.framework))
-        plan, report, met, shortfall, advice = _core.control_accuracy(
-            base.core, plan, samples, evaluation, json.dumps(accuracy), report
+        plan, report, met, shortfall, advice = _core.find_plan(
+            base.core,
+            *_calibration(calibration_dataset),
+            evaluation,
+            _saving(base, accuracy),
+            lambda: _fingerprint(calibration_dataset),
+            lambda: _fingerprint(validation_dataset),
+            json.dumps(options),
+            json.dumps(accuracy),
         )
     result: Model = _apply(base, plan, report)
     if met:
@@ -234,21 +257,27 @@ def _make_base(model: Any, function: str, options: dict[str, Any], advanced_argu
     return make_base(model, function, folder)
 
 
-def _make_plan(
-    base: Base,
-    dataset: Dataset[Any, Any],
-    options: dict[str, Any],
-    accuracy: dict[str, Any] | None = None,
-    report: str | None = None,
-) -> tuple[Any, Any, str]:
-    return _core.make_plan(
-        base.core,
-        lambda: named_arrays(dataset.get_inference_data(), "calibration"),
-        dataset.get_length(),
-        json.dumps(options),
-        None if accuracy is None else json.dumps(accuracy),
-        report,
-    )
+def _calibration(dataset: Dataset[Any, Any]) -> tuple[Callable[[], Iterator[Any]], int | None]:
+    """What the core reads the items with, and their number where it is known."""
+    return lambda: named_arrays(dataset.get_inference_data(), "calibration"), dataset.get_length()
+
+
+def _fingerprint(dataset: Dataset[Any, Any]) -> str:
+    """Of the first item and the length, and with random access of the last item."""
+    length = dataset.get_length()
+    indices = [] if length == 0 else [0]
+    if length and dataset.has_random_access:
+        indices.append(length - 1)
+    return fingerprint(dataset.get_data(indices), length)
+
+
+def _saving(base: Base, accuracy: dict[str, Any]) -> Callable[[Any], None] | None:
+    """Saves the fully quantized model, where the options ask for it."""
+    folder = (accuracy["advanced_accuracy_restorer_parameters"] or {}).get("intermediate_model_dir")
+    if folder is None:
+        return None
+    path = _core.intermediate_model_path(folder, base.framework)
+    return lambda plan: base.save(plan, path)
 
 
 def _apply(base: Base, plan: Any, report: str) -> Any:
@@ -291,7 +320,7 @@ class _Evaluation:
         self._precision = precision
         self._first_read = 0
 
-    def __call__(self, plan: Any, name: str) -> tuple[float, int]:
+    def __call__(self, plan: Any, name: str) -> tuple[float | dict[str, float], int]:
         model = self._base.for_validation(plan, self._device, self._precision)
         items = _CountedItems(self._dataset)
         try:
@@ -308,20 +337,30 @@ class _Evaluation:
             error.add_note(message)
             raise
         self._first_read = self._first_read or items.read
-        return _metric(result, name), items.read
+        return _metrics(result, name), items.read
 
 
-def _metric(result: Any, name: str) -> float:
-    """The number in what a validation function returned."""
+def _metrics(result: Any, name: str) -> float | dict[str, float]:
+    """The number, or the numbers by name, in what a validation function returned."""
     value = result
     if isinstance(result, tuple):
         if len(result) != 2 or not (result[1] is None or hasattr(result[1], "__len__")):
             found = ", ".join(type(part).__name__ for part in result)
             raise InvalidArgumentError(
-                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number, or a tuple of a "
-                "number and a list with one value per item (or None)."
+                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number or a dict of "
+                "numbers, or a tuple of that and a list with one value per item (or None)."
             )
         value = result[0]
+    if not isinstance(value, Mapping):
+        return _number(value, name, "the metric")
+    if not value or not all(isinstance(key, str) for key in value):
+        raise InvalidArgumentError(
+            f"[validation] {name}: validation_fn returned {value!r:.80}; needs a dict of numbers with names as keys."
+        )
+    return {str(key): _number(number, name, f"the metric '{key}'") for key, number in value.items()}
+
+
+def _number(value: Any, name: str, which: str) -> float:
     if not isinstance(value, numbers.Number) and getattr(value, "size", None) is not None and hasattr(value, "item"):
         try:
             value = value.item()  # an array or tensor with one element
@@ -333,6 +372,6 @@ def _metric(result: Any, name: str) -> float:
     except OverflowError:
         pass
     raise InvalidArgumentError(
-        f"[validation] {name}: validation_fn returned {value!r:.80} ({type(value).__name__}) as the metric; "
+        f"[validation] {name}: validation_fn returned {value!r:.80} ({type(value).__name__}) as {which}; "
         "needs a finite number."
     )

@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "accuracy/ranking.h"
 #include "support/builders.h"
 #include "support/fake_model.h"
 #include "tightrope/error.h"
@@ -79,10 +80,22 @@ class ControlAccuracy : public testing::Test {
     return [this](const Plan& candidate, std::string_view) { return Evaluation{1 - error_rate(candidate), kItems}; };
   }
 
-  Controlled control(const Evaluate& evaluate, const AccuracyOptions& options) const {
-    Report report = evaluate_original(evaluate, options);
+  Means means(const Evaluate& evaluate) const {
+    Means result;
+    result.evaluate = evaluate;
+    result.rank = [this](const Plan& ranked, std::span<const Group> groups) {
+      return rank_groups(*model, ranked, groups, std::span(items).first(8), {}, RestoreMode::kActivationsAndWeights);
+    };
+    return result;
+  }
+
+  Controlled control(const Means& with, const AccuracyOptions& options) const {
+    Report report = evaluate_original(with, options);
     report.framework = "fake";
-    return control_accuracy(*model, plan, std::span(items).first(8), evaluate, options, report);
+    return control_accuracy(plan, with, options, report);
+  }
+  Controlled control(const Evaluate& evaluate, const AccuracyOptions& options) const {
+    return control(means(evaluate), options);
   }
 
   std::unique_ptr<test::FakeModel> model;
@@ -305,14 +318,86 @@ TEST_F(ControlAccuracy, GivesTheSameReportTwice) {
   EXPECT_EQ(first.plan, second.plan);
 }
 
+TEST_F(ControlAccuracy, T26HoldsAllLimitsAndTellsWhichOneWasBinding) {
+  build({256, 4, 256, 6});
+  AccuracyOptions options;
+  options.limits = {{"accuracy", 0.1, DropType::kAbsolute, true}, {"error", 0.02, DropType::kAbsolute, false}};
+  const Evaluate evaluate = [&](const Plan& candidate, std::string_view) {
+    const double error = error_rate(candidate);
+    return Evaluation{0, kItems, {{"accuracy", 1 - error}, {"error", error}, {"of no interest", 7}}};
+  };
+  const auto [best, report, met] = control(evaluate, options);
+  EXPECT_TRUE(met);
+  EXPECT_LE(error_rate(best), 0.02);
+  ASSERT_THAT(report.final_metrics, SizeIs(2));
+  EXPECT_EQ(report.final_metrics[1].metric, error_rate(best));
+  EXPECT_EQ(report.original_metric, std::nullopt);
+  for (std::size_t i = 1; i < report.evaluations.size(); ++i) {
+    EXPECT_EQ(report.evaluations[i].binding, report.evaluations[i].drop == 0 ? "accuracy" : "error");
+    EXPECT_THAT(report.evaluations[i].metrics, SizeIs(2));
+  }
+}
+
+TEST_F(ControlAccuracy, NamesTheLimitsThatCouldNotBeMet) {
+  build({256, 4});
+  AccuracyOptions options;
+  options.limits = {{"easy", 5, DropType::kAbsolute, true}, {"hard", 0.01, DropType::kAbsolute, true}};
+  const auto [best, report, met] = control(
+      [](const Plan&, std::string_view name) {
+        const double metric = name == "original model" ? 1 : 0.75;
+        return Evaluation{0, kItems, {{"easy", metric}, {"hard", metric}}};
+      },
+      options);
+  EXPECT_FALSE(met);
+  EXPECT_THAT(shortfall_of(report), AllOf(HasSubstr("drop of 'hard' is 0.25, at most 0.01"), Not(HasSubstr("easy"))));
+}
+
+TEST_F(ControlAccuracy, DoesNotMeasureAgainWhatIsRemembered) {
+  build({8, 256, 4, 6});
+  std::vector<std::pair<Plan, Evaluation>> kept;
+  int calls = 0;
+  Means with = means([&](const Plan& candidate, std::string_view) {
+    ++calls;
+    return Evaluation{1 - error_rate(candidate), kItems};
+  });
+  with.memory.keep = [&](const Plan& candidate, const Evaluation& found) { kept.emplace_back(candidate, found); };
+  with.memory.find = [&](const Plan& candidate) -> std::optional<Evaluation> {
+    const auto found = std::ranges::find(kept, candidate, &std::pair<Plan, Evaluation>::first);
+    return found == kept.end() ? std::nullopt : std::optional(found->second);
+  };
+  const auto first = control(with, limit(0.05));
+  const int first_calls = calls;
+  EXPECT_EQ(calls, static_cast<int>(kept.size())) << "each plan once: everything reverted is the original";
+  const auto second = control(with, limit(0.05));
+  EXPECT_EQ(calls, first_calls) << "nothing was measured again";
+  EXPECT_EQ(to_json(second.report, false), to_json(first.report, false));
+  EXPECT_EQ(second.report.evaluations.back().seconds, first.report.evaluations.back().seconds);
+  const auto strict = control(with, limit(0.01));
+  EXPECT_EQ(calls, static_cast<int>(kept.size())) << "another limit measures only what is new";
+  EXPECT_LT(calls - first_calls, static_cast<int>(strict.report.evaluations.size()) - 1);
+}
+
+TEST_F(ControlAccuracy, T27ReturnsTheBestOfItsTime) {
+  build({4, 256, 4, 6});
+  AccuracyOptions options = limit(0.001);
+  options.time_budget = 1e-9;
+  const auto hurried = control(accuracy(), options);
+  EXPECT_FALSE(hurried.met);
+  EXPECT_THAT(hurried.report.evaluations, SizeIs(2)) << "the first two are always made";
+  EXPECT_THAT(hurried.report.stopped, HasSubstr("time budget of 1e-09 s"));
+  EXPECT_THAT(advice_for(hurried.report), HasSubstr("time_budget"));
+  EXPECT_EQ(hurried.plan, plan);
+  options.time_budget = 1e9;
+  EXPECT_TRUE(control(accuracy(), options).met);
+}
+
 TEST_F(ControlAccuracy, TellsEachCandidateInTheLog) {
   build({256, 4, 256});
   LogCapture capture;
   control(accuracy(), limit(0.02));
   EXPECT_THAT(capture.text(LogLevel::kInfo),
-              AllOf(HasSubstr("original model: metric 1 on 200 items"), HasSubstr("3 groups on 8 samples"),
-                    HasSubstr("candidate 1: metric"), HasSubstr("1 of 3 operations reverted: product1"),
-                    HasSubstr("limit met")));
+              AllOf(HasSubstr("original model: metric 1 on 200 items"), HasSubstr("candidate 1: metric"),
+                    HasSubstr("1 of 3 operations reverted: product1"), HasSubstr("limit met")));
 }
 
 TEST(AdviceFor, NamesALimitThatTheBestModelMeets) {

@@ -60,12 +60,54 @@ TEST(DropOf, RelativeToZeroAdvisesAnAbsoluteLimit) {
   EXPECT_EQ(drop_of(0, -1, DropType::kAbsolute, true), 1);
 }
 
-TEST(CheckMetric, NamesTheEvaluationAndTheValue) {
-  EXPECT_NO_THROW(check_metric(-3.5, "original model"));
-  EXPECT_THAT([] { check_metric(kNan, "candidate 3"); },
+TEST(CheckMetrics, NamesTheEvaluationAndTheValue) {
+  EXPECT_NO_THROW(check_metrics({-3.5}, {}, "original model"));
+  EXPECT_THAT([] { check_metrics({kNan}, {}, "candidate 3"); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("candidate 3"), HasSubstr("nan"))));
-  EXPECT_THAT([] { check_metric(-kInfinity, "quantized model"); },
+  EXPECT_THAT([] { check_metrics({-kInfinity}, {}, "quantized model"); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("quantized model"), HasSubstr("-inf"))));
+}
+
+AccuracyOptions accuracy_and_error() {
+  AccuracyOptions options;
+  options.limits = {{"accuracy", 0.02, DropType::kAbsolute, true}, {"error", 0.5, DropType::kRelative, false}};
+  return options;
+}
+
+TEST(CheckMetrics, SaysWhichMetricIsMissingAndWhatWasFound) {
+  EXPECT_NO_THROW(check_metrics({0, 0, {{"accuracy", 1}, {"error", 2}, {"more", kNan}}}, accuracy_and_error(), "it"));
+  EXPECT_THAT([] { check_metrics({0, 0, {{"accuracy", 1}, {"err", 2}}}, accuracy_and_error(), "original model"); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("limit for 'error'"), HasSubstr("'accuracy', 'err'"))));
+  EXPECT_THAT([] { check_metrics({0.5}, accuracy_and_error(), "original model"); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("limit for 'accuracy'"), HasSubstr("one number"))));
+  EXPECT_THAT([] { check_metrics({0, 0, {{"accuracy", kNan}, {"error", 2}}}, accuracy_and_error(), "it"); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("'accuracy'"), HasSubstr("nan"))));
+  EXPECT_THAT([] { check_metrics({0, 0, {{"f1", 1}}}, {}, "original model"); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("'f1'"), HasSubstr("max_drop is one number"))));
+}
+
+TEST(LossOf, IsTheLargestShareOfALimitThatIsUsedUp) {
+  const AccuracyOptions options = accuracy_and_error();
+  const Evaluation original{0, 9, {{"accuracy", 0.9}, {"error", 2}}};
+  const auto loss = [&](double accuracy, double error) {
+    return loss_of(original, {0, 9, {{"accuracy", accuracy}, {"error", error}}}, options);
+  };
+  EXPECT_EQ(limit_of(options), 1);
+  EXPECT_EQ(loss(0.88, 2).drop, 1) << "just within";
+  EXPECT_EQ(loss(0.88, 2).binding, "accuracy");
+  EXPECT_EQ(loss(0.89, 4).drop, 2) << "an error of twice the original's is a drop of 1, twice the limit";
+  EXPECT_EQ(loss(0.89, 4).binding, "error");
+  EXPECT_DOUBLE_EQ(loss(0.89, 4).metrics[0].drop, 0.01);
+  EXPECT_LT(loss(0.95, 1).drop, 0);
+}
+
+TEST(LossOf, HoldsALimitOfZeroExactly) {
+  AccuracyOptions options;
+  options.limits = {{"a", 0, DropType::kAbsolute, true}};
+  const auto drop = [&](double metric) { return loss_of({0, 1, {{"a", 1}}}, {0, 1, {{"a", metric}}}, options).drop; };
+  EXPECT_LE(drop(1), 1);
+  EXPECT_LE(drop(2), 1);
+  EXPECT_GT(drop(1 - 1e-9), 1);
 }
 
 }  // namespace

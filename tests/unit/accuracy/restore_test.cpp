@@ -290,5 +290,20 @@ TEST(Restore, EndsWithAOneMinimalSetOfManyGroups) {
   }
 }
 
+TEST(Restore, StopsWithTheBestSoFarWhereItIsTold) {
+  const Problem problem = additive({1, 2, 4, 8}, 3);
+  int asked = 0;
+  const RestoreResult result = restore(problem.prices, problem.scores, problem.drop(Set(4, false)), problem.max_drop,
+                                       kUnlimited, [&](const Set& reverted) -> std::optional<double> {
+                                         if (++asked > 1) return std::nullopt;
+                                         return problem.drop(reverted);
+                                       });
+  EXPECT_EQ(asked, 2) << "it is not asked again";
+  EXPECT_EQ(result.validations, 1);
+  EXPECT_FALSE(result.minimal);
+  EXPECT_LT(result.best.drop, 15);
+  EXPECT_THAT(result.stopped, HasSubstr("stopped"));
+}
+
 }  // namespace
 }  // namespace tightrope

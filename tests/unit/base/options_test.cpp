@@ -368,5 +368,23 @@ TEST(AccuracyOptions, ALimitSetInCodeIsCheckedToo) {
   EXPECT_THROW(check(bits), InvalidArgument);
 }
 
+TEST(AccuracyOptions, ReadsLimitsByName) {
+  const AccuracyOptions options = accuracy_options_from_json(
+      R"({"max_drop": {"b": 0.5, "a": 0}, "drop_type": {"b": "relative"}, "higher_is_better": false})");
+  ASSERT_EQ(options.limits.size(), 2U);
+  EXPECT_EQ(options.limits[0].name, "a");
+  EXPECT_EQ(options.limits[0].max_drop, 0);
+  EXPECT_EQ(options.limits[0].drop_type, DropType::kAbsolute);
+  EXPECT_EQ(options.limits[1].max_drop, 0.5);
+  EXPECT_EQ(options.limits[1].drop_type, DropType::kRelative);
+  EXPECT_FALSE(options.limits[0].higher_is_better || options.limits[1].higher_is_better);
+}
+
+TEST(AccuracyOptions, RefusesTwoLimitsOfOneMetric) {
+  AccuracyOptions options;
+  options.limits = {{"a", 0.1}, {"a", 0.2}};
+  EXPECT_THROW(check(options), InvalidArgument);
+}
+
 }  // namespace
 }  // namespace tightrope

@@ -32,6 +32,10 @@ Report example() {
                         {"candidate 1", {"conv2"}, 0.9447, 0.0026, 190, 1.25}};
   report.groups = {{{"conv1", "conv3"}, 1.0 / 3, false}, {{"conv2"}, 0.5, true}};
   report.stages = {{"ranking", 0.75}, {"search", 2}};
+  report.limits = {{"f1", 0.02, "relative", false}};
+  report.final_metrics = {{"f1", 0.75, 0.0125}};
+  report.evaluations[1].binding = "f1";
+  report.evaluations[1].metrics = report.final_metrics;
   return report;
 }
 
@@ -70,7 +74,7 @@ TEST(ReportJson, NamesTheKeyOfAMistake) {
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("[report] evaluations[0].items"), HasSubstr("integer"))));
   EXPECT_THAT([&] { report_from_json(with("\"score\"", "\"points\"")); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("groups[0].score"), HasSubstr("missing"))));
-  EXPECT_THAT([&] { report_from_json(with("\"version\": 1", "\"version\": 0")); },
+  EXPECT_THAT([&] { report_from_json(with("\"version\": 2", "\"version\": 0")); },
               ThrowsMessage<InvalidArgument>(HasSubstr("version")));
   EXPECT_THAT([&] { report_from_json(with("\"minimal\"", "\"more\": 1, \"minimal\"")); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("more"), HasSubstr("not known"))));

@@ -326,6 +326,39 @@ TEST_F(WithControl, RevertsUntilTheLimitIsMet) {
   EXPECT_EQ(report_from_json(result.model->note(std::string(kReportNote))).reverted, result.report.reverted);
 }
 
+TEST_F(WithControl, GoesOnFromWhatTheWorkDirKept) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "work_dir_of_quantize_test";
+  std::filesystem::remove_all(folder);
+  AccuracyOptions options = limit(loss / 2);
+  const auto uninterrupted = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, options);
+  options.work_dir = folder;
+  int calls = 0;
+  int allowed = 2;
+  const ValidationFn counting = [&](Session& session, const Dataset& validation) {
+    if (calls == allowed) throw std::out_of_range("the power is gone");
+    ++calls;
+    return fidelity(session, validation);
+  };
+  const auto run = [&](const Dataset& calibration) {
+    return quantize_with_accuracy_control(*model, calibration, *data, counting, {}, options);
+  };
+  EXPECT_THROW(run(*data), std::out_of_range);
+  allowed = 1000;
+  const auto resumed = run(*data);
+  EXPECT_EQ(resumed.plan, uninterrupted.plan);
+  EXPECT_EQ(to_json(resumed.report, false), to_json(uninterrupted.report, false));
+  EXPECT_LE(calls, static_cast<int>(uninterrupted.report.evaluations.size()));
+
+  const int before = calls;
+  run(*data);
+  EXPECT_EQ(calls, before);
+  LogCapture log;
+  run(*dataset_of({items.begin() + 1, items.end()}));
+  EXPECT_GT(calls, before + 1);
+  EXPECT_THAT(log.text(LogLevel::kWarning), HasSubstr("since the calibration data are other ones"));
+  std::filesystem::remove_all(folder);
+}
+
 TEST_F(WithControl, ThrowsTheBestModelWhereTheLimitCannotBeMet) {
   bool original_seen = false;
   const ValidationFn stubborn = [&](Session& session, const Dataset& validation) -> Validation {
