@@ -4,166 +4,207 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <array>
 #include <numeric>
-#include <tuple>
+
+#include "accuracy/drop_model.h"
+#include "accuracy/trials.h"
 
 namespace tightrope {
 namespace {
 
 using Set = std::vector<bool>;
+using Groups = std::vector<std::size_t>;
 
-constexpr std::size_t kOneByOne = 8;  // sets up to this size are given back one by one: most members have to stay
+constexpr int kProposals = 25;
+constexpr int kFailuresBeforeEverything = 5;  // if that fails too, the rest of the search would be wasted
+constexpr std::size_t kOneByOne = 8;          // sets up to this size are given back one by one: most have to stay
+constexpr double kSmallChance = 0.1;          // of a chunk that is tried all the same
+constexpr double kWorthATrial = 0.1;          // chance of a cheaper set
+constexpr int kFruitlessTrials = 3;           // for cheaper sets, until the search ends
+constexpr std::size_t kManyMembers = 40;      // too many neighbours to look for cheaper ones among them
 
-// Answers "does this set meet the limit", each set once, and remembers the best one.
-class Trials {
+class Search {
  public:
-  Trials(std::span<const double> prices, double initial_drop, double max_drop, std::int64_t max_validations,
-         const EvaluateSet& evaluate)
-      : prices_(prices), max_drop_(max_drop), max_validations_(max_validations), evaluate_(evaluate) {
-    remember(Set(prices.size(), false), initial_drop);
-  }
+  Search(std::span<const double> prices, Trials& trials, DropModel& model)
+      : prices_(prices), trials_(trials), model_(model) {}
 
-  // Once the validations are used up, no further set passes, so that every loop over trials runs out by itself.
-  bool passes(const Set& reverted) {
-    if (const auto known = drops_.find(reverted); known != drops_.end()) return known->second <= max_drop_;
-    if (validations_ == max_validations_) {
-      used_up_ = true;
-      return false;
-    }
-    const std::optional<double> drop = used_up_ ? std::nullopt : evaluate_(reverted);
-    if (!drop) {
-      used_up_ = stopped_ = true;
-      return false;
-    }
-    ++validations_;
-    remember(reverted, *drop);
-    return *drop <= max_drop_;
-  }
-
-  bool stopped() const { return stopped_; }  // by `evaluate`
-  bool used_up() const { return used_up_; }
-  std::int64_t validations() const { return validations_; }
-  const Candidate& best() const { return best_; }
-  bool met() const { return best_.drop <= max_drop_; }
+  // False where even everything reverted fails.
+  bool find_any();
+  // Gives back until a whole round returns nothing: then each member was seen to be needed. Says whether it got there.
+  bool minimize();
+  // A cheaper set than the best one that passes. The best one is minimal.
+  bool find_cheaper();
 
  private:
-  double price_of(const Set& reverted) const {
-    double sum = 0;
-    for (std::size_t g = 0; g < reverted.size(); ++g) sum += reverted[g] ? prices_[g] : 0;
-    return sum;
-  }
-
-  bool is_better(const Candidate& a, const Candidate& b) const {
-    const bool a_passes = a.drop <= max_drop_;
-    if (a_passes != (b.drop <= max_drop_)) return a_passes;
-    const double a_price = price_of(a.reverted);
-    const double b_price = price_of(b.reverted);
-    return a_passes ? std::tie(a_price, a.drop) < std::tie(b_price, b.drop)
-                    : std::tie(a.drop, a_price) < std::tie(b.drop, b_price);
-  }
-
-  void remember(const Set& reverted, double drop) {
-    const bool first = drops_.empty();
-    drops_.emplace(reverted, drop);
-    Candidate candidate{reverted, drop};
-    if (first || is_better(candidate, best_)) best_ = std::move(candidate);
-  }
+  // From the most to the least harm per price, as far as is known by now.
+  Groups order() const;
+  Set proposal(const Groups& order) const;
+  bool gallop(std::size_t start);
+  Groups give_back(Set& reverted, const Groups& members, std::size_t largest);
+  std::size_t chunk_of(const Set& reverted, std::span<const std::size_t> members, std::size_t largest) const;
+  Set most_promising(double& chance) const;
 
   std::span<const double> prices_;
-  double max_drop_;
-  std::int64_t max_validations_;
-  const EvaluateSet& evaluate_;
-  std::map<Set, double> drops_;
-  Candidate best_;
-  std::int64_t validations_ = 0;
-  bool used_up_ = false;
-  bool stopped_ = false;
+  Trials& trials_;
+  DropModel& model_;
 };
 
-// Groups from the most to the least harm per price.
-std::vector<std::size_t> order_of(std::span<const double> prices, std::span<const double> scores) {
-  std::vector<std::size_t> order(prices.size());
+Groups Search::order() const {
+  const std::vector<double>& harm = model_.contributions();
+  Groups order(prices_.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order,
-                           [&](std::size_t a, std::size_t b) { return scores[a] / prices[a] > scores[b] / prices[b]; });
+                           [&](std::size_t a, std::size_t b) { return harm[a] / prices_[a] > harm[b] / prices_[b]; });
   return order;
 }
 
-// The smallest prefix that meets the limit if scores add up to the drop; at least one group.
-std::size_t predicted_prefix(const std::vector<std::size_t>& order, std::span<const double> scores, double initial_drop,
-                             double max_drop) {
-  const double allowed = initial_drop > 0 ? std::clamp(max_drop / initial_drop, 0.0, 1.0) : 0;
-  const double total =
-      std::accumulate(order.begin(), order.end(), 0.0, [&](double sum, auto g) { return sum + scores[g]; });
-  double remaining = 0;
-  std::size_t k = order.size();
-  while (k > 1 && remaining + scores[order[k - 1]] <= allowed * total) remaining += scores[order[--k]];
-  return k;
+// The shortest prefix that is predicted to meet the limit, without those that the prediction can do without.
+Set Search::proposal(const Groups& order) const {
+  const std::vector<double>& harm = model_.contributions();
+  double predicted = std::accumulate(harm.begin(), harm.end(), 0.0);
+  Set reverted(order.size(), false);
+  Groups members;
+  for (auto next = order.begin(); predicted > trials_.max_drop() && next != order.end(); ++next) {
+    predicted -= harm[*next];
+    reverted[*next] = true;
+    members.push_back(*next);
+  }
+  std::ranges::stable_sort(members, [&](std::size_t a, std::size_t b) { return prices_[a] > prices_[b]; });
+  for (const std::size_t g : members) {
+    if (predicted + harm[g] > trials_.max_drop()) continue;
+    predicted += harm[g];
+    reverted[g] = false;
+  }
+  // What was tried failed, or is no news: one more group.
+  for (auto next = order.begin(); next != order.end() && trials_.knows(reverted); ++next) reverted[*next] = true;
+  return reverted;
 }
 
-// A prefix of `order` that passes while the one before it fails, or 0 where none passes: up from `start` by doubling,
-// then by bisection. The empty prefix is known to fail.
-std::size_t find_prefix(Trials& trials, const std::vector<std::size_t>& order, std::size_t start) {
-  const auto passes = [&](std::size_t k) {
-    Set reverted(order.size(), false);
-    for (std::size_t i = 0; i < k; ++i) reverted[order[i]] = true;
-    return trials.passes(reverted);
-  };
-  std::size_t failing = 0;
-  std::size_t passing = start;
-  while (!passes(passing)) {
-    if (passing == order.size()) return 0;
-    failing = passing;
-    passing = std::min(2 * passing, order.size());
+bool Search::find_any() {
+  const Set everything(prices_.size(), true);
+  int failures = 0;
+  for (int round = 0; round < kProposals && !trials_.over(); ++round) {
+    if (!trials_.met() && failures == kFailuresBeforeEverything) trials_.passes(everything);
+    if (!trials_.met() && trials_.knows(everything)) return false;
+    const Set reverted = proposal(order());
+    if (trials_.knows(reverted) || (trials_.met() && trials_.price_of(reverted) >= trials_.best_price())) break;
+    if (!trials_.passes(reverted)) ++failures;
   }
-  while (passing - failing > 1) {
-    const std::size_t middle = failing + (passing - failing) / 2;
-    (passes(middle) ? passing : failing) = middle;
-  }
-  return passing;
+  if (trials_.met()) return true;
+  const Set reverted = proposal(order());
+  return gallop(static_cast<std::size_t>(std::ranges::count(reverted, true))) || trials_.passes(everything);
 }
 
-// One round over `members` (of `reverted`, least harmful first), taking out what the limit allows: `chunk` groups at a
-// time, half as many after a failure, twice as many after a success. Says which members had to stay.
-std::vector<std::size_t> give_back(Trials& trials, Set& reverted, const std::vector<std::size_t>& members,
-                                   std::size_t chunk) {
-  std::vector<std::size_t> kept;
-  for (std::size_t at = 0; at < members.size();) {
-    const std::size_t left = members.size() - at;
-    chunk = kept.size() + left <= kOneByOne ? 1 : std::clamp<std::size_t>(chunk, 1, left);
+// Prefixes of the order, longer and longer.
+bool Search::gallop(std::size_t start) {
+  const Groups order = this->order();
+  Set reverted(order.size(), false);
+  std::size_t size = 0;
+  for (std::size_t step = 1; size < order.size(); step *= 2) {
+    const std::size_t wanted = std::min(std::max(start, size + step), order.size());
+    for (; size < wanted; ++size) reverted[order[size]] = true;
+    if (trials_.passes(reverted)) return true;
+  }
+  return false;
+}
+
+// How many of `members`, the least harmful first, are given back at once.
+std::size_t Search::chunk_of(const Set& reverted, std::span<const std::size_t> members, std::size_t largest) const {
+  const DropModel::Around around(model_, reverted);
+  std::size_t chunk = std::clamp<std::size_t>(largest, 1, members.size());
+  while (chunk > 1 && around.chance(members.first(chunk)) < kSmallChance) --chunk;
+  return chunk;
+}
+
+// One round over `members` of `reverted`, taking out what the limit allows: at most `largest` groups at a time, half as
+// many after a failure, twice as many after a success. Says which members had to stay.
+Groups Search::give_back(Set& reverted, const Groups& members, std::size_t largest) {
+  Groups kept;
+  for (std::span<const std::size_t> left = members; !left.empty();) {
+    const bool few = kept.size() + left.size() <= kOneByOne;
+    const std::size_t chunk = few ? 1 : chunk_of(reverted, left, largest);
     Set smaller = reverted;
-    for (std::size_t i = at; i < at + chunk; ++i) smaller[members[i]] = false;
-    if (trials.passes(smaller)) {
-      reverted = std::move(smaller);
-      at += chunk;
-      chunk *= 2;
-    } else if (chunk > 1) {
-      chunk /= 2;
-    } else {
-      kept.push_back(members[at++]);
-    }
+    for (const std::size_t g : left.first(chunk)) smaller[g] = false;
+    const bool passes = trials_.passes(smaller);
+    if (passes) reverted = std::move(smaller);
+    if (!passes && chunk == 1) kept.push_back(left.front());
+    if (passes || chunk == 1) left = left.subspan(chunk);
+    largest = passes ? 2 * chunk : chunk / 2;
   }
   return kept;
 }
 
-// Gives back until a whole round returns nothing: then each member was seen to be needed.
-void minimize(Trials& trials, const std::vector<std::size_t>& order, std::size_t prefix) {
-  Set reverted(order.size(), false);
-  std::vector<std::size_t> members(order.rend() - static_cast<std::ptrdiff_t>(prefix), order.rend());
-  for (const std::size_t g : members) reverted[g] = true;
-  for (std::size_t chunk = prefix / 2;; chunk = 1) {  // what stayed in the first round does so mostly
-    std::vector<std::size_t> kept = give_back(trials, reverted, members, chunk);
-    if (kept.size() == members.size()) return;
-    members = std::move(kept);
+bool Search::minimize() {
+  Set reverted = trials_.best().reverted;
+  for (std::size_t largest = prices_.size();; largest = 1) {  // what stayed in the first round does so mostly
+    Groups members = order();
+    std::erase_if(members, [&](std::size_t g) { return !reverted[g]; });
+    std::ranges::reverse(members);
+    const Groups kept = give_back(reverted, members, largest);
+    if (trials_.over()) return false;
+    if (kept.size() == members.size()) return true;
   }
+}
+
+// Of the sets with one or two members less and perhaps another group instead, cheaper and not tried yet, the one that
+// most probably passes.
+Set Search::most_promising(double& chance) const {
+  const Set& best = trials_.best().reverted;
+  const DropModel::Around around(model_, best);
+  Groups members;
+  Groups others;
+  for (std::size_t g = 0; g < best.size(); ++g) (best[g] ? members : others).push_back(g);
+  Set found;
+  const auto consider = [&](std::span<const std::size_t> flipped, double saved) {
+    if (saved <= 0) return;
+    const double its_chance = around.chance(flipped);
+    if (its_chance <= chance) return;
+    Set candidate = best;
+    for (const std::size_t g : flipped) candidate[g] = !candidate[g];
+    if (trials_.knows(candidate)) return;
+    chance = its_chance;
+    found = std::move(candidate);
+  };
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    for (const std::size_t other : others) {
+      consider(std::array{members[i], other}, prices_[members[i]] - prices_[other]);
+    }
+    for (std::size_t j = i + 1; j < members.size(); ++j) {
+      const double saved = prices_[members[i]] + prices_[members[j]];
+      consider(std::array{members[i], members[j]}, saved);
+      for (const std::size_t other : others) {
+        consider(std::array{members[i], members[j], other}, saved - prices_[other]);
+      }
+    }
+  }
+  return found;
+}
+
+bool Search::find_cheaper() {
+  if (std::ranges::count(trials_.best().reverted, true) > static_cast<std::ptrdiff_t>(kManyMembers)) return false;
+  for (int fruitless = 0; fruitless < kFruitlessTrials && !trials_.over(); ++fruitless) {
+    double chance = kWorthATrial;
+    const Set candidate = most_promising(chance);
+    if (candidate.empty()) return false;
+    if (trials_.passes(candidate)) return true;
+  }
+  return false;
+}
+
+std::string reason_of(const Trials& trials, bool minimal, std::int64_t max_validations) {
+  if (minimal) return "No reverted operation can return to 8 bits within the limit.";
+  if (trials.stopped()) return "The validation was stopped.";
+  if (trials.over()) return fmt::format("Validations were limited to {} (max_num_iterations).", max_validations);
+  return "Even with everything reverted the drop is above the limit.";
 }
 
 }  // namespace
 
 RestoreResult restore(std::span<const double> prices, std::span<const double> scores, double initial_drop,
                       double max_drop, std::int64_t max_validations, const EvaluateSet& evaluate) {
-  Trials trials(prices, initial_drop, max_drop, max_validations, evaluate);
+  DropModel model(scores, initial_drop, max_drop);
+  Trials trials(prices, initial_drop, max_drop, max_validations, evaluate, model);
   RestoreResult result;
   if (trials.met()) {
     result.stopped = "With everything in 8 bits the drop is within the limit.";
@@ -171,19 +212,12 @@ RestoreResult restore(std::span<const double> prices, std::span<const double> sc
   } else if (prices.empty()) {
     result.stopped = "There is nothing to revert.";
   } else {
-    const std::vector<std::size_t> order = order_of(prices, scores);
-    const std::size_t prefix = find_prefix(trials, order, predicted_prefix(order, scores, initial_drop, max_drop));
-    if (prefix > 0) minimize(trials, order, prefix);
-    result.minimal = prefix > 0 && !trials.used_up();
-    if (trials.stopped()) {
-      result.stopped = "The search was stopped.";
-    } else if (trials.used_up()) {
-      result.stopped = fmt::format("Validations were limited to {} (max_num_iterations).", max_validations);
-    } else if (prefix > 0) {
-      result.stopped = "No reverted operation can return to 8 bits within the limit.";
-    } else {
-      result.stopped = "Even with everything reverted the drop is above the limit.";
+    Search search(prices, trials, model);
+    if (search.find_any()) {
+      do result.minimal = search.minimize();
+      while (result.minimal && search.find_cheaper());
     }
+    result.stopped = reason_of(trials, result.minimal, max_validations);
   }
   result.best = trials.best();
   result.met = trials.met();

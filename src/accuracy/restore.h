@@ -16,8 +16,7 @@ struct Candidate {
   double drop = 0;
 };
 
-// Measures the drop with these groups reverted, on all of the validation data. Nothing: the search is to stop now, and
-// the best set so far is its result.
+// Measures the drop with these groups reverted, on all of the validation data. Nothing ends the search.
 using EvaluateSet = std::function<std::optional<double>(const std::vector<bool>& reverted)>;
 
 struct RestoreResult {
@@ -30,11 +29,12 @@ struct RestoreResult {
 
 // Looks for the cheapest set of groups to revert that brings the drop from `initial_drop` to `max_drop` or below.
 //
-// `prices` (above 0) and `scores` (harm, 0 or more) have one entry per group. Groups are ordered by score per price.
-// The search finds the smallest prefix of that order that passes, starting where the scores predict it, then gives
-// groups back, the least harmful first, until none can be given back any more. It always tries "everything reverted"
-// before it gives up, evaluates no set twice and at most `max_validations` sets, and its order depends on the arguments
-// alone. Formula: docs/algorithms.md#restore
+// `prices` and `scores` have one entry per group. A price is what reverting costs, in any unit and above 0: operations,
+// or the milliseconds that a group saves. Scores say how harmful the group is; see DropModel for those that say
+// nothing. The search validates what a model of the drop proposes, gives groups back until none can be given back any
+// more, and tries what the model takes for a cheaper set. It evaluates no set twice and at most `max_validations` sets,
+// the last of them with everything reverted if nothing has passed by then; it does not give up before it has tried
+// that. Its order depends on the arguments alone. Formula: docs/algorithms.md#restore
 RestoreResult restore(std::span<const double> prices, std::span<const double> scores, double initial_drop,
                       double max_drop, std::int64_t max_validations, const EvaluateSet& evaluate);
 
