@@ -61,7 +61,9 @@ std::vector<std::vector<int>> add_lanes(std::vector<Item>& items, std::span<cons
     int last = edge.from;
     for (int layer = items[edge.from].layer + 1; layer < items[edge.to].layer; ++layer) {
       const int lane = static_cast<int>(items.size());
-      items.push_back({.layer = layer, .is_lane = true});
+      Item& item = items.emplace_back();
+      item.layer = layer;
+      item.is_lane = true;
       link(items, last, lane);
       own.push_back(last = lane);
     }

@@ -55,11 +55,8 @@ std::string script_json(const Json& json) {
   } catch (const Json::exception&) {
     throw InvalidArgument("[report] a name is not UTF-8; names of operations need to be UTF-8 for the page");
   }
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEscapes = {{{"<", "\\u003c"},
-                                                                                      {">", "\\u003e"},
-                                                                                      {"&", "\\u0026"},
-                                                                                      {"\u2028", "\\u2028"},
-                                                                                      {"\u2029", "\\u2029"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEscapes = {
+      {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}}};
   std::string escaped;
   for (std::size_t i = 0; i < text.size();) {
     const std::string_view rest = std::string_view(text).substr(i);
