@@ -16,6 +16,7 @@ COUNT ?= 2000
 SEED ?= 0
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet install
 CPP_SOURCES := $(shell find include src cli python/src tests benchmarks examples -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
+PAGE_FILES := $(wildcard src/report_page/web/* third_party/d3/*)
 PYTHON_SOURCES := $(shell find python/tightrope -name '*.py' -o -name '*.pyi' -o -name py.typed)
 CMAKE_FILES := CMakeLists.txt CMakePresets.json $(wildcard cmake/*)
 
@@ -51,7 +52,7 @@ clean:
 	  --config-settings=cmake.define.TIGHTROPE_PREBUILT=$(CURDIR)/build
 	touch $@
 
-build/built.stamp: $(CPP_SOURCES) $(CMAKE_FILES) VERSION .venv/build.stamp
+build/built.stamp: $(CPP_SOURCES) $(PAGE_FILES) $(CMAKE_FILES) VERSION .venv/build.stamp
 	test -e build/build.ninja || cmake --preset release
 	cmake --build build --parallel $(JOBS)
 	touch $@

@@ -27,9 +27,9 @@ constexpr std::string_view kShortHelp =
   tightrope quantize MODEL --calibration DATA.npz -o OUT                     8 bits, without measuring
   tightrope quantize MODEL --calibration DATA.npz --validation DATA.npz \
             --metric top1 --labels NAME --max-drop 0.01 -o OUT               8 bits, within the limit
-  tightrope inspect MODEL                                                    what would be quantized
-  tightrope inspect MODEL --explain NAME                                     and why
+  tightrope inspect MODEL [--explain NAME]                                   what would be quantized, and why
   tightrope apply MODEL PLAN.json -o OUT                                     a saved plan once more
+  tightrope report OUT -o PAGE.html                                          what was done, as a page
 
 OUT is .onnx or .xml. DATA.npz: an array per model input, items along axis 0. 'tightrope -h' shows every option.
 )";
@@ -60,6 +60,7 @@ struct Arguments {
   QuantizeCommand quantize;
   InspectCommand inspect;
   ApplyCommand apply;
+  ReportCommand report;
   std::int64_t subset_size = QuantizeOptions{}.subset_size;
   std::string statistics;
   std::optional<bool> weight_rounding;
@@ -146,7 +147,8 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   add_common_options(*command, values.model, values.json, arguments.quiet);
   command->add_option("--calibration", values.calibration, ".npz with an array per model input")->required();
   add_output_options(*command, values.output, values.to);
-  command->add_option("--report", values.report, "Write the report as JSON");
+  command->add_option("--report", values.report,
+                      "Write the report: a page for people where it ends in .html, otherwise JSON");
   command->add_option("--plan", values.plan, "Write the plan as JSON, for 'tightrope apply'");
   command->add_option("--subset-size", arguments.subset_size, "Calibration items that are used")->capture_default_str();
   command->add_option("--batch", values.batch, "Entries of the arrays that make one item")->capture_default_str();
@@ -217,6 +219,16 @@ CLI::App* add_apply(CLI::App& app, Arguments& arguments) {
   add_common_options(*command, arguments.apply.model, arguments.apply.json, arguments.quiet);
   command->add_option("PLAN", arguments.apply.plan, "Plan as JSON")->required();
   add_output_options(*command, arguments.apply.output, arguments.apply.to);
+  return command;
+}
+
+CLI::App* add_report(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("report", "Show the report of a run, or write it as a page for people");
+  command->add_option("RUN", arguments.report.run, "Report as JSON, or a model that Tightrope made (.onnx, .xml)")
+      ->required();
+  command->add_option("-o,--output", arguments.report.output, "Write the page, ending in .html, instead of printing");
+  command->add_flag("--json", arguments.report.json, "Print the report as JSON");
+  command->add_flag("-q,--quiet", arguments.quiet, "Warnings and errors only on standard error");
   return command;
 }
 
@@ -314,6 +326,8 @@ int run_command(const CLI::App& chosen, Arguments& arguments, std::ostream& out,
         arguments.inspect.options = quantize_options(arguments);
         arguments.inspect.both_placements = arguments.placement.placement.empty();
         inspect_file(arguments.inspect, out);
+      } else if (chosen.get_name() == "report") {
+        report_of_run(arguments.report, out);
       } else {
         apply_to_file(arguments.apply, out);
       }
@@ -348,7 +362,8 @@ int run_parsed(std::span<const std::string> arguments, std::ostream& out, std::o
   Arguments values;
   CLI::App app("", "tightrope");
   app.set_version_flag("--version", "tightrope " TIGHTROPE_VERSION);
-  const std::vector<CLI::App*> commands = {add_quantize(app, values), add_inspect(app, values), add_apply(app, values)};
+  const std::vector<CLI::App*> commands = {add_quantize(app, values), add_inspect(app, values), add_apply(app, values),
+                                           add_report(app, values)};
   if (arguments.empty()) {
     err << kShortHelp << std::flush;
     return kBadArguments;
@@ -358,7 +373,8 @@ int run_parsed(std::span<const std::string> arguments, std::ostream& out, std::o
   try {
     if (chosen == commands.end() && !arguments.front().starts_with('-')) {
       throw CLI::ExtrasError(
-          fmt::format("there is no command '{}'; the commands are quantize, inspect and apply", arguments.front()),
+          fmt::format("there is no command '{}'; the commands are quantize, inspect, apply and report",
+                      arguments.front()),
           CLI::ExitCodes::ExtrasError);
     }
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));

@@ -21,6 +21,7 @@
 #include "tightrope/plan.h"
 #include "tightrope/quantize.h"
 #include "tightrope/report.h"
+#include "tightrope/report_page.h"
 
 namespace tightrope::cli {
 namespace {
@@ -156,9 +157,17 @@ Outcome quantize_with_limit(const Model& model, const Data& data, const Metric& 
   }
 }
 
-void save(const QuantizationResult& result, const QuantizeCommand& command) {
+// The page shows the network that was given, and for each of its operations what placement decided.
+std::string report_text(const Model& model, const Report& report, const QuantizeCommand& command) {
+  if (!is_page(command.report)) return to_json(report);
+  return to_html(report, {.title = command.output.filename().string(),
+                          .graph = &model.graph(),
+                          .decisions = place_and_explain(model.graph(), command.options).decisions});
+}
+
+void save(const Model& model, const QuantizationResult& result, const QuantizeCommand& command) {
   std::vector<StagedFile> staged;
-  if (!command.report.empty()) staged.emplace_back(command.report, to_json(result.report));
+  if (!command.report.empty()) staged.emplace_back(command.report, report_text(model, result.report, command));
   if (!command.plan.empty()) staged.emplace_back(command.plan, to_json(result.plan));
   stop_if_interrupted();
   result.model->save(command.output);
@@ -212,7 +221,7 @@ std::optional<std::string> quantize_file(const QuantizeCommand& command, std::os
                        std::nullopt};
   const std::vector<fs::path> files = outcome.result->model->files_of(command.output);
   check_output_paths(command, originals, files);
-  save(*outcome.result, command);
+  save(*model, *outcome.result, command);
 
   const SavedFiles saved = saved_files(files, originals);
   if (command.json) {

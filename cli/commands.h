@@ -17,7 +17,7 @@ struct QuantizeCommand {
   std::filesystem::path calibration;
   std::filesystem::path validation;  // empty: no accuracy control
   std::filesystem::path output;
-  std::filesystem::path report;  // empty: none
+  std::filesystem::path report;  // a page where it ends in .html, otherwise JSON; empty: none
   std::filesystem::path plan;    // empty: none
   std::string to;                // format of the result, "onnx" or "openvino"; empty: by the ending of the output
   std::string metric;
@@ -45,11 +45,19 @@ struct ApplyCommand {
   bool json = false;
 };
 
+struct ReportCommand {
+  std::filesystem::path run;     // a report as JSON, or a model that carries its report
+  std::filesystem::path output;  // of the page; empty: the report is printed
+  bool json = false;
+};
+
 // Gives the sentence that says why the limit was not met; nothing where it was, or where there is none.
 std::optional<std::string> quantize_file(const QuantizeCommand& command, std::ostream& out);
 
 void inspect_file(const InspectCommand& command, std::ostream& out);
 
 void apply_to_file(const ApplyCommand& command, std::ostream& out);
+
+void report_of_run(const ReportCommand& command, std::ostream& out);
 
 }  // namespace tightrope::cli

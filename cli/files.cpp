@@ -107,6 +107,8 @@ void check_outputs(std::span<const fs::path> outputs, std::span<const fs::path> 
   for (const fs::path& output : outputs) check_writable(output);
 }
 
+bool is_page(const fs::path& path) { return path.extension() == ".html" || path.extension() == ".htm"; }
+
 std::string read_text(const fs::path& path, std::string_view what) {
   check_input(path, what);
   std::ifstream file(path, std::ios::binary);

@@ -21,6 +21,8 @@ std::uintmax_t total_size(std::span<const std::filesystem::path> files);
 // Throws InvalidArgument where an output is an input or another output, IoError where one cannot be created.
 void check_outputs(std::span<const std::filesystem::path> outputs, std::span<const std::filesystem::path> inputs);
 
+bool is_page(const std::filesystem::path& path);  // ends in .html or .htm
+
 // Throws IoError.
 std::string read_text(const std::filesystem::path& path, std::string_view what);
 

@@ -19,6 +19,7 @@ ALLOWED = {
     "ranges": {"base", "kernels", "statistics"},
     "correction": {"base", "kernels", "graph", "statistics"},
     "accuracy": {"base", "graph"},
+    "report_page": {"base"},
     "store": {"base"},
     "pipeline": {"base", "graph", "devices", "placement", "statistics", "ranges", "correction", "accuracy", "store"},
     "openvino": {"base", "kernels"},

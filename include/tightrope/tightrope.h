@@ -14,4 +14,5 @@
 #include "tightrope/plan.h"
 #include "tightrope/quantize.h"
 #include "tightrope/report.h"
+#include "tightrope/report_page.h"
 #include "tightrope/tensor.h"

@@ -2,13 +2,15 @@
 """What a run did, what it measured and why it stopped."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import openvino
 
 from tightrope._runtime import _core
-from tightrope.errors import InvalidArgumentError
-from tightrope.frameworks import is_onnx
+from tightrope.errors import InvalidArgumentError, IoError
+from tightrope.frameworks import is_onnx, make_base
 from tightrope.scopes import IgnoredScope
 
 _NOTE = "report"
@@ -22,11 +24,13 @@ _with_times: "dict[str, Report]" = {}
 class Report:
     """The report of one run; its fields are those of its JSON form.
 
-    Print it for a summary, `to_json()` for everything, `data` for everything as a dict.
+    Print it for a summary, `to_html(path)` for a page with charts, `to_json()` for everything, `data` for everything as
+    a dict. It holds on to the model that it was asked of, whose network the page shows; a pickled report doesn't.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, model: Any = None) -> None:
         self._text = text
+        self._model = model
         self.data: dict[str, Any] = json.loads(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -48,6 +52,25 @@ class Report:
     def to_json(self) -> str:
         """The whole report as JSON text."""
         return self._text
+
+    def to_html(self, path: str | os.PathLike[str], *, external_data_dir: str | os.PathLike[str] | None = None) -> None:
+        """Writes the report as one HTML file for people, which loads nothing and opens offline.
+
+        path: where to write it, ending in ".html".
+        external_data_dir: the folder of the tensors that an ONNX model keeps in files.
+
+        Raises InvalidArgumentError for another ending, IoError where the file can't be written.
+        """
+        target = Path(path)
+        if target.suffix not in (".html", ".htm"):
+            raise InvalidArgumentError(f"[report] path: found '{target}'; needs one that ends in .html.")
+        folder = os.fspath(external_data_dir) if external_data_dir is not None else None
+        core = None if self._model is None else make_base(self._model, "to_html", folder).core
+        page = _core.report_to_html(self._text, target.stem, core)
+        try:
+            target.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise IoError(f"[report] cannot write '{target}': {error.strerror or error}") from error
 
     def ignored_scope(self) -> IgnoredScope:
         """The operations that were returned to floating point, ready to be given to `quantize`."""
@@ -75,7 +98,8 @@ def report(model: Any) -> Report:
     note = _note(model)
     if note is None:
         raise InvalidArgumentError("[report] the model has no report; needs a model that Tightrope returned.")
-    return _with_times.get(note) or Report(note)
+    known = _with_times.get(note)
+    return Report(known.to_json() if known else note, model)
 
 
 def copy_report(source: Any, target: Any) -> None:

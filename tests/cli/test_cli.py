@@ -306,7 +306,7 @@ def test_accuracy_control_has_no_mode(work, out):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["quantise"], ["'quantise'", "quantize, inspect and apply"]),
+        (["quantise"], ["'quantise'", "quantize, inspect, apply and report"]),
         (["--verzion"], ["--verzion"]),
         (["quantize"], ["tightrope quantize -h"]),
         (["quantize", "m.xml", "--calibration", "d.npz"], ["--output"]),

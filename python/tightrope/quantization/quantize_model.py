@@ -221,7 +221,7 @@ def quantize_with_accuracy_control(
     result: Model = _apply(base, plan, report)
     if met:
         return result
-    facts = Report(report)
+    facts = Report(report, result)
     raise AccuracyNotReachedError(
         shortfall,
         model=result,

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all parts of the page share: words, numbers, elements. Text from the report only ever becomes text nodes.
+"use strict";
+
+const FATES = {
+  int8: "8 bits",
+  reverted: "Returned to floating point",
+  float: "Floating point",
+  end: "Input or output",
+};
+
+/** Six digits at most; null for what was not measured. */
+function number(value) {
+  return value == null ? null : Number(value.toPrecision(6)).toString().replace("-", "\u2212");
+}
+
+/** A drop in the unit of the limit. */
+function dropText(report, value) {
+  if (value == null) return null;
+  return report.drop_type === "relative" ? `${number(100 * value)}%` : number(value);
+}
+
+function duration(seconds) {
+  if (seconds < 0.0995) return `${Math.max(1, Math.round(1000 * seconds))} ms`;
+  if (seconds < 99.5) return `${seconds.toPrecision(seconds < 10 ? 2 : 3)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${(seconds / 3600).toPrecision(3)} h`;
+}
+
+function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** An element with attributes and content: texts, elements, or lists of them. */
+function element(name, attributes, ...content) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (value != null) made.setAttribute(key, value);
+  }
+  made.append(...content.flat().filter((part) => part != null));
+  return made;
+}
+
+function mark(kind) {
+  return element("span", { class: `mark ${kind}`, "aria-hidden": "true" });
+}
+
+/** A table of rows by columns of {title, value, numeric}; columns without any value are left out. */
+function dataTable(caption, rows, columns) {
+  const shown = columns.filter((column) => rows.some((row) => column.value(row) != null));
+  const kind = (column) => ({ class: column.numeric ? "number" : null });
+  const cells = (row) => shown.map((column, i) => element(i ? "td" : "th", { ...kind(column), ...(i ? {} : { scope: "row" }) }, column.value(row)));
+  return element("table", { "aria-label": caption },
+    element("thead", {}, element("tr", {}, shown.map((column) => element("th", { ...kind(column), scope: "col" }, column.title)))),
+    element("tbody", {}, rows.map((row) => element("tr", {}, cells(row)))));
+}
+
+/** Shows a section, with a lead sentence where one is given; gives the section. */
+function show(id, lead) {
+  const section = document.getElementById(id);
+  section.hidden = false;
+  if (lead) section.querySelector(".lead").textContent = lead;
+  return section;
+}
