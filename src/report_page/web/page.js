@@ -59,7 +59,7 @@ function showSensitivity(report) {
   if (!groups.length) return;
   const section = show("sensitivity");
   const rows = groups.map((group) => ({
-    name: group.operations[0], value: group.score, text: group.score.toPrecision(3), kind: group.reverted ? "reverted" : "int8",
+    name: group.operations[0], value: group.score, text: errorText(group.score), kind: group.reverted ? "reverted" : "int8",
     more: [group.operations.length > 1 ? `and ${group.operations.length - 1} more` : "", group.reverted ? "\u2013 returned" : ""].join(" ").trim(),
   }));
   section.querySelector(".bars").append(
@@ -110,7 +110,7 @@ function addReasons(operations, report) {
   const groups = new Map((report.groups || []).flatMap((group) => group.operations.map((name) => [name, group])));
   for (const operation of operations) {
     const group = groups.get(operation.name);
-    const error = group ? `Quantized alone, its group causes an output error of ${group.score.toPrecision(3)}.` : "";
+    const error = group ? `Quantized alone, its group causes an output error of ${errorText(group.score)}.` : "";
     const reasons = {
       int8: [operation.why, error],
       reverted: ["Returned by accuracy control to keep the metric.", error],
