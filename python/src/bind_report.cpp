@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "bind.h"
 #include "tightrope/model.h"
 #include "tightrope/report.h"
@@ -13,9 +15,9 @@ void bind_report(py::module_& module) {
       "report_to_text", [](const std::string& json) { return to_text(report_from_json(json)); }, py::arg("json"));
   module.def(
       "report_to_html",
-      [](const std::string& json, const std::string& title, const Model* model) {
+      [](const std::string& json, const std::string& title, std::optional<const Model*> model) {
         const py::gil_scoped_release release;
-        return to_html(report_from_json(json), {.title = title, .graph = model == nullptr ? nullptr : &model->graph()});
+        return to_html(report_from_json(json), {.title = title, .graph = model ? &(*model)->graph() : nullptr});
       },
       py::arg("json"), py::arg("title"), py::arg("model"), "The report as a page; with a model, its network is drawn.");
 }

@@ -18,7 +18,7 @@ function showMetrics(report) {
   add("Everything int8", number(report.quantized_metric), change(quantized && quantized.drop));
   add("Result", number(report.final_metric), change(report.drop));
   if (report.drop != null) add("Limit of the drop", dropText(report, report.max_drop), report.status);
-  add("In 8 bits", String(report.quantized.length), `operations; ${report.reverted.length} returned`);
+  add("In 8 bits", String(report.quantized.length), `of ${counted(report.quantized.length + report.reverted.length, "operation")}`);
   if (report.calibration_items) add("Calibration items", String(report.calibration_items), report.framework);
   show("metrics").querySelector("dl").append(...tiles);
 }
