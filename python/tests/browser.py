@@ -4,6 +4,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -62,6 +63,7 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            assert select.select([self._read], [], [], 60)[0], "the browser doesn't answer"
             received = os.read(self._read, 1 << 20)
             assert received, "the browser has ended"
             self._buffer += received
