@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test build bench fuzz lint format clean
+.PHONY: demo test browser build bench fuzz lint format clean
 
 PYTHON := .venv/bin/python
 JOBS ?= $(shell nproc)
@@ -23,9 +23,13 @@ CMAKE_FILES := CMakeLists.txt CMakePresets.json $(wildcard cmake/*)
 demo: build .venv/demo.stamp
 	$(PYTHON) examples/demo.py
 
-test: build .venv/test.stamp .venv/demo.stamp
+test: build .venv/test.stamp .venv/demo.stamp browser
 	cd build && ctest --output-on-failure -j $(JOBS)
 	TIGHTROPE_BINARY=$(CURDIR)/build/tightrope $(PYTHON) -m pytest
+
+# The report page is tested in Chromium; where it can't be installed, those tests are skipped and say so.
+browser:
+	scripts/install_debian_packages.sh chromium || echo "Tests in a browser will be skipped."
 
 build: .venv/tightrope.stamp
 

@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that the build needs and that are missing; asks for nothing. Nothing to do: instant.
+# Installs the Debian packages that the build needs, or those named, where they are missing; asks for nothing. Nothing to
+# do: instant.
 set -eu
 
 packages="g++ cmake ninja-build ccache pkg-config git ca-certificates python3 python3-venv python3-dev
   libfmt-dev nlohmann-json3-dev libeigen3-dev libcli11-dev zlib1g-dev libsqlite3-dev libprotobuf-dev
   protobuf-compiler libgtest-dev libgmock-dev libbenchmark-dev"
+[ $# = 0 ] || packages="$*"
 
 missing=""
 for package in $packages; do

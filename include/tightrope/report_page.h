@@ -13,7 +13,7 @@ namespace tightrope {
 
 // What the page shows of the network besides the report.
 struct PageNetwork {
-  std::string title;                     // of the page, such as the name of the model's file; empty: none
+  std::string title = {};                // of the page, such as the name of the model's file; empty: none
   const Graph* graph = nullptr;          // of the original or of the result; none: nothing is drawn
   std::vector<Decision> decisions = {};  // why operations are (not) in 8 bits, by NodeId of `graph`; empty: unknown
 };

@@ -2,10 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bind.h"
-#include "tightrope/model.h"
 #include "tightrope/plan.h"
-#include "tightrope/report.h"
-#include "tightrope/report_page.h"
 
 namespace tightrope::python {
 
@@ -16,15 +13,6 @@ void bind_plan(py::module_& module) {
       .def_property_readonly("empty", &Plan::empty)
       .def_property_readonly("operations", &quantized_operations, "Names of the operations that run in 8 bits, sorted.")
       .def("__eq__", [](const Plan& a, const Plan& b) { return a == b; }, py::is_operator());
-  module.def(
-      "report_to_text", [](const std::string& json) { return to_text(report_from_json(json)); }, py::arg("json"));
-  module.def(
-      "report_to_html",
-      [](const std::string& json, const std::string& title, const Model* model) {
-        const py::gil_scoped_release release;
-        return to_html(report_from_json(json), {.title = title, .graph = model == nullptr ? nullptr : &model->graph()});
-      },
-      py::arg("json"), py::arg("title"), py::arg("model"), "The report as a page; with a model, its network is drawn.");
 }
 
 }  // namespace tightrope::python

@@ -17,6 +17,7 @@ PYBIND11_MODULE(_core, module) {
   bind_onnxruntime(module);
   bind_onnx(module);
   bind_quantize(module);
+  bind_report(module);
   module.def(
       "run_command_line",
       [](const std::vector<std::string>& arguments) {

@@ -117,13 +117,16 @@ std::size_t Search::chunk_of(const Set& reverted, std::span<const std::size_t> m
   return chunk;
 }
 
-// One round over `members` of `reverted`, taking out what the limit allows: at most `largest` groups at a time, half as
-// many after a failure, twice as many after a success. Says which members had to stay.
+// One round over `members` of `reverted`, taking out what the limit allows: as many groups at a time as will probably do,
+// at most `largest`, and half as many after a failure; twice as many after a success, whatever was expected. Says which
+// members had to stay.
 Groups Search::give_back(Set& reverted, const Groups& members, std::size_t largest) {
   Groups kept;
+  std::size_t earned = 1;
   for (std::span<const std::size_t> left = members; !left.empty();) {
     const bool few = kept.size() + left.size() <= kOneByOne;
-    const std::size_t chunk = few ? 1 : chunk_of(reverted, left, largest);
+    const std::size_t expected = few ? 1 : chunk_of(reverted, left, largest);
+    const std::size_t chunk = few ? 1 : std::max(expected, std::min(earned, left.size()));
     Set smaller = reverted;
     for (const std::size_t g : left.first(chunk)) smaller[g] = false;
     const bool passes = trials_.passes(smaller);
@@ -131,6 +134,7 @@ Groups Search::give_back(Set& reverted, const Groups& members, std::size_t large
     if (!passes && chunk == 1) kept.push_back(left.front());
     if (passes || chunk == 1) left = left.subspan(chunk);
     largest = passes ? 2 * chunk : chunk / 2;
+    earned = std::max<std::size_t>(passes ? 2 * chunk : std::min(earned, chunk / 2), 1);
   }
   return kept;
 }

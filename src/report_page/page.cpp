@@ -190,6 +190,7 @@ std::string to_html(const Report& report, const PageNetwork& network) {
   data["operations"] = operations_of(report, network, picture, layout);
   data["has_graph"] = network.graph != nullptr;
   if (is_drawn) data["drawing"] = drawing_of(picture, layout);
+  data["title"] = network.title;
   const std::string json = script_json(data);
   const std::string title = escaped_html(network.title.empty() ? "Quantization report" : network.title);
   const std::string sentence = escaped_html(verdict(report));

@@ -7,7 +7,7 @@
  * options: {title, x, xTitle, connected, read}; read(point) is called with the point that the pointer is next to.
  */
 function dropChart(report, points, options) {
-  const width = 480, height = 280, margin = { top: 14, right: 20, bottom: 42, left: 58 };
+  const width = 480, height = 280, margin = { top: 14, right: 48, bottom: 42, left: 58 };
   const scaled = report.drop_type === "relative" ? 100 : 1;
   const drops = points.map((point) => scaled * point.drop).concat(scaled * report.max_drop, 0);
   const x = d3.scaleLinear(d3.extent(points, options.x), [margin.left + 12, width - margin.right - 12]);
@@ -33,8 +33,8 @@ function dropChart(report, points, options) {
   const limit = y(scaled * report.max_drop);
   svg.append("line").attr("class", "limit").attr("x1", margin.left).attr("x2", width - margin.right)
     .attr("y1", limit).attr("y2", limit);
-  svg.append("text").attr("class", "limit-name").attr("x", width - margin.right)
-    .attr("y", limit - 5).attr("text-anchor", "end").text("limit");
+  svg.append("text").attr("class", "limit-name").attr("x", width - margin.right + 6)
+    .attr("y", limit + 4).text("limit");
   if (options.connected) svg.append("path").attr("class", "path").attr("d", d3.line()(points.map(place)));
   const shape = (point) => d3.symbol(point.within ? d3.symbolCircle : d3.symbolDiamond, 64)();
   svg.append("g").selectAll("path").data(points).join("path")

@@ -14,6 +14,11 @@ function number(value) {
   return value == null ? null : Number(value.toPrecision(6)).toString().replace("-", "\u2212");
 }
 
+/** Three digits of an error between 0 and 1, which may be tiny. */
+function errorText(value) {
+  return d3.format(".3~g")(value);
+}
+
 /** A drop in the unit of the limit. */
 function dropText(report, value) {
   if (value == null) return null;

@@ -18,7 +18,7 @@ function showMetrics(report) {
   add("Everything int8", number(report.quantized_metric), change(quantized && quantized.drop));
   add("Result", number(report.final_metric), change(report.drop));
   if (report.drop != null) add("Limit of the drop", dropText(report, report.max_drop), report.status);
-  add("Operations in 8 bits", String(report.quantized.length), report.reverted.length ? `${report.reverted.length} returned to floating point` : "none returned to floating point");
+  add("In 8 bits", String(report.quantized.length), `of ${counted(report.quantized.length + report.reverted.length, "operation")}`);
   if (report.calibration_items) add("Calibration items", String(report.calibration_items), report.framework);
   show("metrics").querySelector("dl").append(...tiles);
 }
@@ -59,7 +59,7 @@ function showSensitivity(report) {
   if (!groups.length) return;
   const section = show("sensitivity");
   const rows = groups.map((group) => ({
-    name: group.operations[0], value: group.score, text: group.score.toPrecision(3), kind: group.reverted ? "reverted" : "int8",
+    name: group.operations[0], value: group.score, text: errorText(group.score), kind: group.reverted ? "reverted" : "int8",
     more: [group.operations.length > 1 ? `and ${group.operations.length - 1} more` : "", group.reverted ? "\u2013 returned" : ""].join(" ").trim(),
   }));
   section.querySelector(".bars").append(
@@ -110,7 +110,7 @@ function addReasons(operations, report) {
   const groups = new Map((report.groups || []).flatMap((group) => group.operations.map((name) => [name, group])));
   for (const operation of operations) {
     const group = groups.get(operation.name);
-    const error = group ? `Quantized alone, its group causes an output error of ${group.score.toPrecision(3)}.` : "";
+    const error = group ? `Quantized alone, its group causes an output error of ${errorText(group.score)}.` : "";
     const reasons = {
       int8: [operation.why, error],
       reverted: ["Returned by accuracy control to keep the metric.", error],

@@ -208,7 +208,10 @@ TEST(Restore, ReturnsTheBestSoFarWithEveryBudget) {
     EXPECT_EQ(run.result.validations, budget);
     EXPECT_FALSE(run.result.minimal);
     EXPECT_THAT(run.result.stopped, HasSubstr("limited to"));
-    EXPECT_TRUE(std::ranges::equal(run.asked, std::span(full.asked).first(run.asked.size()))) << "same order";
+    // The last validation is kept for everything reverted as long as nothing has met the limit.
+    const bool ends_with_everything = !run.asked.empty() && run.asked.back() == Set(6, true);
+    const std::size_t same = run.asked.size() - (ends_with_everything ? 1 : 0);
+    EXPECT_TRUE(std::ranges::equal(std::span(run.asked).first(same), std::span(full.asked).first(same)));
     for (const Set& asked : run.asked) {
       if (problem.drop(asked) > problem.max_drop) continue;
       EXPECT_TRUE(run.result.met);
