@@ -117,9 +117,9 @@ std::size_t Search::chunk_of(const Set& reverted, std::span<const std::size_t> m
   return chunk;
 }
 
-// One round over `members` of `reverted`, taking out what the limit allows: as many groups at a time as will probably do,
-// at most `largest`, and half as many after a failure; twice as many after a success, whatever was expected. Says which
-// members had to stay.
+// One round over `members` of `reverted`, taking out what the limit allows: as many groups at a time as will probably
+// do, at most `largest`, and half as many after a failure; twice as many after a success, whatever was expected. Says
+// which members had to stay.
 Groups Search::give_back(Set& reverted, const Groups& members, std::size_t largest) {
   Groups kept;
   std::size_t earned = 1;

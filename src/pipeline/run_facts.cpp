@@ -71,8 +71,8 @@ void add(Facts& facts, const QuantizeOptions& options) {
   const auto& [mode, preset, target_device, subset_size, ignored_scope, model_type, placement, smooth_quant_alpha,
                smooth_quant_alpha_convolution, quantize_outputs, activations, weights, propagation_rule, overflow_fix,
                channel_alignment, bias_correction, fast_bias_correction, bias_threshold, bias_for_all_nodes,
-               weight_rounding, activation_range, weight_range, batchwise_statistics, inplace_statistics, statistics_path,
-               compress_weights, stat_requests] = options;
+               weight_rounding, activation_range, weight_range, batchwise_statistics, inplace_statistics,
+               statistics_path, compress_weights, stat_requests] = options;
   static_cast<void>(statistics_path);
   static_cast<void>(stat_requests);
   const auto add_one = [&](const char* name, const auto& value) { facts.emplace_back(name, text(value)); };

@@ -167,6 +167,14 @@ std::string verdict(const Report& report) {
                        count_of_operations(report));
   }
   const double drop = *report.drop;
+  if (!report.limits.empty()) {  // the drop is a share of the limit that is used up most
+    if (report.status == "met") {
+      return fmt::format("{}; all {} metrics are within their limits, of which at most {:.0f} % is used up.",
+                         count_of_operations(report), report.limits.size(), 100 * std::max(drop, 0.0));
+    }
+    return fmt::format(
+        "The limits were not met: in the best model found, a metric drops by {:.3g} times what is allowed.", drop);
+  }
   const std::string_view worse = report.higher_is_better ? "dropped by" : "rose by";
   const std::string_view better = report.higher_is_better ? "rose by" : "fell by";
   const std::string change = drop == 0 ? std::string("did not change")

@@ -69,6 +69,20 @@ TEST(Verdict, GivesRelativeDropsInPercentAndKnowsTheirDirection) {
   EXPECT_THAT(verdict(report), HasSubstr("the metric did not change,"));
 }
 
+TEST(Verdict, OfSeveralMetricsTellsHowMuchOfALimitIsUsedUp) {
+  Report report = controlled();
+  report.limits = {{"top1", 0.01, "absolute", true}, {"loss", 0.1, "relative", false}};
+  report.max_drop = 1;
+  report.drop = 0.6;
+  EXPECT_EQ(
+      verdict(report),
+      "3 of 4 operations run in 8 bits; all 2 metrics are within their limits, of which at most 60 % is used up.");
+  report.status = "not met";
+  report.drop = 1.5;
+  EXPECT_EQ(verdict(report),
+            "The limits were not met: in the best model found, a metric drops by 1.5 times what is allowed.");
+}
+
 TEST(Verdict, DoesNotClaimAccuracyThatWasNotMeasured) {
   Report report;
   report.status = "quantized";
