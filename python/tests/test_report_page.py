@@ -49,7 +49,10 @@ def large_model(blocks: int) -> ov.Model:
 def report_of_search(quantized: list[str], reverted: list[str], validations: int = 12) -> dict[str, Any]:
     """A report of accuracy control with one group an operation."""
     evaluations = [
-        {"name": name, "reverted": back, "metric": 0.9 - drop, "drop": drop, "items": 500, "seconds": 1.5}
+        {
+            **{"name": name, "reverted": back, "metric": 0.9 - drop, "drop": drop, "items": 500, "seconds": 1.5},
+            **{"binding": "", "metrics": []},
+        }
         for name, back, drop in [
             ("original model", [], 0.0),
             ("quantized model", [], 0.2),
@@ -62,16 +65,18 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
     ]
     return {
         "format": "tightrope report",
-        "version": 1,
+        "version": 2,
         "framework": "openvino",
         "status": "met",
         "stopped": "The search has ended.",
         "drop_type": "absolute",
         "higher_is_better": True,
         "max_drop": 0.01,
+        "limits": [],
         "original_metric": 0.9,
         "quantized_metric": 0.7,
         "final_metric": 0.895,
+        "final_metrics": [],
         "drop": 0.005,
         "drop_reverted": None,
         "minimal": True,
