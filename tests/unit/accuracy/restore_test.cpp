@@ -11,6 +11,8 @@
 #include <random>
 #include <set>
 
+#include "support/generated_problem.h"
+
 namespace tightrope {
 namespace {
 
@@ -306,6 +308,31 @@ TEST(Restore, StopsWithTheBestSoFarWhereItIsTold) {
   EXPECT_FALSE(result.minimal);
   EXPECT_LT(result.best.drop, 15);
   EXPECT_THAT(result.stopped, HasSubstr("stopped"));
+}
+
+// 50 networks take seconds: benchmarks/search_study.cpp.
+TEST(Restore, T09_RevertsHardlyMoreThanTheCheapestSetOnNetworksThatAreQuantizedForReal) {
+  constexpr double kMaxDrop = 0.02;
+  double price = 0;
+  double least = 0;
+  test::for_each_generated_problem(12, kMaxDrop, 7, [&](std::uint32_t seed, test::GeneratedProblem& network) {
+    SCOPED_TRACE(seed);
+    const Problem problem{network.prices(), network.scores(), kMaxDrop,
+                          [&](const Set& reverted) { return network.drop(reverted); }};
+    const Search run = solve(problem);
+    EXPECT_TRUE(run.result.met);
+    EXPECT_TRUE(run.result.minimal);
+    const Set& best = run.result.best.reverted;
+    for (std::size_t g = 0; g < best.size(); ++g) {
+      if (!best[g]) continue;
+      Set smaller = best;
+      smaller[g] = false;
+      EXPECT_GT(network.drop(smaller), kMaxDrop) << "group " << g << " can return";
+    }
+    price += network.price_of(best);
+    least += network.least_price(kMaxDrop);
+  });
+  EXPECT_LE(price, 1.05 * least);
 }
 
 }  // namespace
