@@ -92,6 +92,9 @@ std::optional<Window> window_of(const proto::NodeProto& node, const Facts& facts
   const auto middle = pads.begin() + static_cast<std::ptrdiff_t>(axes);
   Window window{
       numbers("strides", axes, 1), numbers("dilations", axes, 1), {pads.begin(), middle}, {middle, pads.end()}};
+  const auto is_step = [](std::int64_t step) { return step >= 1; };
+  if (!std::ranges::all_of(window.strides, is_step) || !std::ranges::all_of(window.dilations, is_step))
+    return std::nullopt;
   if (!pad_by_name(window, text_attribute(node, "auto_pad", "NOTSET"), data->second.shape, shape)) return std::nullopt;
   return window;
 }

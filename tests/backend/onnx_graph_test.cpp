@@ -95,6 +95,17 @@ TEST(ReadOnnxGraph, KnowsHowConvolutionsMoveOverTheirData) {
   EXPECT_FALSE(window_in({-1, 3, -1, 6}, "SAME_UPPER")) << "it depends on the data";
 }
 
+TEST(ReadOnnxGraph, SurvivesConvolutionsThatDoNotMove) {
+  OnnxBuilder net;
+  auto& node = net.input("x", {1, 3, 6, 6}).weight("w", {2, 3, 3, 3}).output("y").node("Conv", {"x", "w"}, {"y"});
+  set(node, "strides", {0, 1});
+  auto& attribute = *node.add_attribute();
+  attribute.set_name("auto_pad");
+  attribute.set_type(proto::AttributeProto::STRING);
+  attribute.set_s("SAME_UPPER");
+  EXPECT_FALSE(node_in(onnx::read_graph(net.base()), "y").window);
+}
+
 TEST(ReadOnnxGraph, KnowsTheWeightsOfMatrixProducts) {
   const auto product = [](std::vector<std::vector<int>> ports) { return Weighted{OpKind::kMatMul, std::move(ports)}; };
   EXPECT_EQ(weighted("MatMul", {2, 3}, {3, 5}), product({{1, 1}}));
