@@ -13,6 +13,7 @@
 #include <random>
 #include <string_view>
 
+#include "base/reading.h"
 #include "graph/site.h"
 #include "tightrope/tightrope.h"
 
@@ -45,13 +46,7 @@ Sample random_sample(const Graph& graph, std::mt19937& random) {
 Cost run(Session& session, const std::vector<Sample>& samples) {
   const auto wall = std::chrono::steady_clock::now();
   const std::clock_t cpu = std::clock();
-  std::size_t next = 0;
-  session.run_all(
-      [&]() -> std::optional<Sample> {
-        if (next == samples.size()) return std::nullopt;
-        return samples[next++];
-      },
-      "benchmark", [](std::size_t, std::vector<Tensor>) {});
+  session.run_all(reader_of(samples), "benchmark", [](std::size_t, std::vector<Tensor>) {});
   return {std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count(),
           static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC};
 }

@@ -167,8 +167,8 @@ void bind_quantize(py::module_& module) {
       py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("save_intermediate"),
       py::arg("calibration_fingerprint"), py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
       "The whole job of accuracy control; evaluate(plan, name) returns (metric or metrics by name, items read), the "
-      "fingerprints are functions, called if there is a work_dir. Returns the plan, the "
-      "report as JSON, whether the limit is met, and where it is not by how much, and advice.");
+      "fingerprints are functions, called if there is a work_dir. Returns the plan, the report as JSON, whether the "
+      "limit is met, and where it is not by how much, and advice.");
   module.def(
       "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },
       py::arg("report"), "The report's JSON without times, which is equal for equal runs.");

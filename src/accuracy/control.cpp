@@ -327,8 +327,7 @@ std::string advice_for(const Report& report) {
   if (report.drop_reverted && *report.drop_reverted > report.max_drop) {
     return fmt::format(
         "With everything reverted the {} is still {:.6g}: raise max_drop, let weights be reverted too if they were "
-        "kept "
-        "in 8 bits, and make sure that the metric of one and the same model is always the same.",
+        "kept in 8 bits, and make sure that the metric of one and the same model is always the same.",
         report.limits.empty() ? "drop" : "largest share of a limit used up", *report.drop_reverted);
   }
   const std::string accept = fmt::format("{} accepts the best model that was found", accepting_limit(report));

@@ -2,20 +2,11 @@
 #include "accuracy/ranking.h"
 
 #include "base/output_error.h"
+#include "base/reading.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
 namespace tightrope {
-namespace {
-
-SampleReader read(std::span<const Sample> samples) {
-  return [samples, next = std::size_t{0}]() mutable -> std::optional<Sample> {
-    if (next == samples.size()) return std::nullopt;
-    return samples[next++];
-  };
-}
-
-}  // namespace
 
 std::vector<double> rank_groups(const Model& model, const Plan& plan, std::span<const Group> groups,
                                 std::span<const Sample> samples, const CompileOptions& options, RestoreMode mode) {
@@ -26,7 +17,7 @@ std::vector<double> rank_groups(const Model& model, const Plan& plan, std::span<
   const auto run = [&](const std::vector<bool>& reverted, const auto& done) {
     const auto candidate = model.apply(without(plan, groups, reverted, mode));
     const auto session = candidate->compile(compile_options);
-    session->run_all(read(samples), "ranking", [&](std::size_t index, std::vector<Tensor> outputs) {
+    session->run_all(reader_of(samples), "ranking", [&](std::size_t index, std::vector<Tensor> outputs) {
       done(index, std::move(outputs));
       progress("ranking", ++inferences, (groups.size() + 1) * samples.size());
     });

@@ -117,16 +117,17 @@ std::size_t Search::chunk_of(const Set& reverted, std::span<const std::size_t> m
   return chunk;
 }
 
-// One round over `members` of `reverted`, taking out what the limit allows: as many groups at a time as will probably
-// do, at most `largest`, and half as many after a failure; twice as many after a success, whatever was expected. Says
+// One round over `members` of `reverted`, taking out what the limit allows: at most `largest` groups at a time, half as
+// many after a failure and twice as many after a success; before the first success no more than will probably do. Says
 // which members had to stay.
 Groups Search::give_back(Set& reverted, const Groups& members, std::size_t largest) {
   Groups kept;
-  std::size_t earned = 1;
+  bool has_succeeded = false;
   for (std::span<const std::size_t> left = members; !left.empty();) {
     const bool few = kept.size() + left.size() <= kOneByOne;
-    const std::size_t expected = few ? 1 : chunk_of(reverted, left, largest);
-    const std::size_t chunk = few ? 1 : std::max(expected, std::min(earned, left.size()));
+    const std::size_t chunk = few             ? 1
+                              : has_succeeded ? std::clamp<std::size_t>(largest, 1, left.size())
+                                              : chunk_of(reverted, left, largest);
     Set smaller = reverted;
     for (const std::size_t g : left.first(chunk)) smaller[g] = false;
     const bool passes = trials_.passes(smaller);
@@ -134,7 +135,7 @@ Groups Search::give_back(Set& reverted, const Groups& members, std::size_t large
     if (!passes && chunk == 1) kept.push_back(left.front());
     if (passes || chunk == 1) left = left.subspan(chunk);
     largest = passes ? 2 * chunk : chunk / 2;
-    earned = std::max<std::size_t>(passes ? 2 * chunk : std::min(earned, chunk / 2), 1);
+    has_succeeded = has_succeeded || passes;
   }
   return kept;
 }

@@ -32,9 +32,8 @@ std::vector<float> rounding_errors(const Tensor& elements, const Quantizer& weig
 }  // namespace
 
 bool computes_product(OpKind kind) {
-  return kind == OpKind::kConvolution || kind == OpKind::kGroupConvolution || kind == OpKind::kDepthwiseConvolution ||
-         kind == OpKind::kTransposedConvolution || kind == OpKind::kGroupTransposedConvolution ||
-         kind == OpKind::kMatMul;
+  return is_convolution(kind) || kind == OpKind::kTransposedConvolution ||
+         kind == OpKind::kGroupTransposedConvolution || kind == OpKind::kMatMul;
 }
 
 int output_axis(const Node& node, const Graph& graph) {
@@ -70,8 +69,7 @@ bool corrects_bias(const Quantizer& weight, const Graph& graph) {
     return weight.port == 1 && node.sums_last_axis && node.weights.size() == 1 && data.shape.size() >= 2 &&
            node.weights[0].channel_axes.size() == 1 && graph.value(node.inputs[1]).shape.size() == 2;
   }
-  return data.shape.size() >= 3 && (node.kind == OpKind::kConvolution || node.kind == OpKind::kGroupConvolution ||
-                                    node.kind == OpKind::kDepthwiseConvolution);
+  return data.shape.size() >= 3 && is_convolution(node.kind);
 }
 
 StatisticRequest bias_request(const Quantizer& weight, const Graph& graph) {

@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 
+#include "base/reading.h"
 #include "graph/site.h"
+#include "graph/walk.h"
 #include "kernels/patches.h"
 
 namespace tightrope {
@@ -31,11 +33,6 @@ std::size_t data_quantizer_of(NodeId layer, const Plan& plan, const Graph& graph
   }
 }
 
-bool is_convolution(const Node& node) {
-  return node.kind == OpKind::kConvolution || node.kind == OpKind::kGroupConvolution ||
-         node.kind == OpKind::kDepthwiseConvolution;
-}
-
 std::optional<Layer> layer_of(std::size_t index, const Plan& plan, const Graph& graph) {
   const Quantizer& weight = plan.quantizers[index];
   const NodeId id = graph.find(weight.node);
@@ -55,7 +52,7 @@ std::optional<Layer> layer_of(std::size_t index, const Plan& plan, const Graph& 
     layer.inputs_first = axes[0] == 1;
     layer.channels = static_cast<std::size_t>(elements.shape[static_cast<std::size_t>(axes[0])]);
   } else {
-    if (!is_convolution(node) || !node.window || data.shape.size() != node.window->strides.size() + 2)
+    if (!is_convolution(node.kind) || !node.window || data.shape.size() != node.window->strides.size() + 2)
       return std::nullopt;
     layer.taps.assign(elements.shape.begin() + static_cast<std::ptrdiff_t>(axes.size()) + 1, elements.shape.end());
     if (layer.taps.size() != node.window->strides.size()) return std::nullopt;
@@ -192,10 +189,8 @@ std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<co
     for (const ValueId value : values) probes.push_back({value, Probe::Reduction::kWhole, {}});
     CompileOptions options;
     options.throughput = true;
-    const SampleReader reader = [&samples, next = std::size_t{0}]() mutable -> std::optional<Sample> {
-      return next == samples.size() ? std::nullopt : std::optional(samples[next++]);
-    };
-    model.compile(options, probes)->run_all(reader, "calibration", [&](std::size_t, const std::vector<Tensor>& found) {
+    const auto session = model.compile(options, probes);
+    session->run_all(reader_of(samples), "calibration", [&](std::size_t, const std::vector<Tensor>& found) {
       for (std::size_t l = 0; l < layers.size(); ++l) {
         const auto at = std::ranges::find(values, layers[l].data);
         if (at != values.end()) samplers[l].add(found[static_cast<std::size_t>(at - values.begin())], wanted[l]);

@@ -7,15 +7,12 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
-#include <optional>
 
 #include "base/parallel.h"
 #include "correction/layers.h"
 #include "correction/smoothing.h"
 #include "kernels/quantize.h"
-#include "kernels/rounded.h"
 #include "tightrope/log.h"
 
 namespace tightrope {
@@ -27,23 +24,30 @@ using FloatMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::
 
 Eigen::Index index(std::size_t i) { return static_cast<Eigen::Index>(i); }
 
-// A weight, what nearest levels make of it, and how its levels are spaced; [channels, inputs].
+// A weight as it is quantized, and what nearest levels make of it; [channels, inputs].
 struct Weight {
   FloatMatrix elements;
   FloatMatrix nearest;
+  QuantizedTensor levels;  // the nearest, in the order of the tensor
+
+  float scale(std::size_t channel) const { return levels.scale[levels.scale.size() == 1 ? 0 : channel]; }
+  float zero_point(std::size_t channel) const {
+    return levels.zero_point.empty() ? 0.0F : levels.zero_point[levels.zero_point.size() == 1 ? 0 : channel];
+  }
 };
 
 Weight weight_of(const Model& model, const Quantizer& quantizer, const Layer& layer) {
   const Tensor tensor = multiplied(model.constant(layer.elements), quantizer);
   const auto values = tensor.as<float>();
-  Quantizer plain = quantizer;
-  plain.rounding.clear();
-  const std::vector<float> nearest = rounded(values, tensor.shape(), plain);
-  Weight weight{{index(layer.channels), index(layer.inputs)}, {index(layer.channels), index(layer.inputs)}};
+  Weight weight{{index(layer.channels), index(layer.inputs)},
+                {index(layer.channels), index(layer.inputs)},
+                quantize_tensor(values, tensor.shape(), quantizer.channel_axes, quantizer.range)};
   for (std::size_t c = 0; c < layer.channels; ++c) {
     for (std::size_t i = 0; i < layer.inputs; ++i) {
-      weight.elements(index(c), index(i)) = values[layer.element(c, i)];
-      weight.nearest(index(c), index(i)) = nearest[layer.element(c, i)];
+      const std::size_t element = layer.element(c, i);
+      weight.elements(index(c), index(i)) = values[element];
+      weight.nearest(index(c), index(i)) =
+          weight.scale(c) * (static_cast<float>(weight.levels.levels[element]) - weight.zero_point(c));
     }
   }
   return weight;
@@ -184,10 +188,10 @@ Matrix elements_of(const RoundingProblem& problem, std::size_t group) {
 }
 
 // What the search for one layer's levels takes, in multiplications.
-double work_of(const Layer& layer, std::size_t groups, std::size_t rows) {
+double work_of(const Layer& layer) {
   const auto inputs = static_cast<double>(layer.inputs);
-  return inputs * inputs *
-         (static_cast<double>(groups) * (static_cast<double>(rows) + inputs) + 2 * static_cast<double>(layer.channels));
+  const double rows = 4 * inputs;
+  return inputs * inputs * (rows + inputs + 2 * static_cast<double>(layer.channels));
 }
 
 struct Outcome {
@@ -197,9 +201,6 @@ struct Outcome {
 
 Outcome round_layer(const Model& model, const Quantizer& quantizer, const Layer& layer, const Rows& rows,
                     bool centered) {
-  const Tensor tensor = multiplied(model.constant(layer.elements), quantizer);
-  const QuantizedTensor nearest =
-      quantize_tensor(tensor.as<float>(), tensor.shape(), quantizer.channel_axes, quantizer.range);
   const Weight weight = weight_of(model, quantizer, layer);
   const RowMatrix elements = weight.elements.cast<double>();
   const std::vector<Matrix> fitting = moments_of(rows, layer, 0, centered);
@@ -210,16 +211,16 @@ Outcome round_layer(const Model& model, const Quantizer& quantizer, const Layer&
                                                         layer.inputs,
                                                         flat,
                                                         rows.groups,
-                                                        nearest.scale,
-                                                        nearest.zero_point,
-                                                        nearest.lowest,
-                                                        nearest.lowest + quantizer.range.levels - 1});
+                                                        weight.levels.scale,
+                                                        weight.levels.zero_point,
+                                                        weight.levels.lowest,
+                                                        weight.levels.lowest + quantizer.range.levels - 1});
   Outcome outcome;
   outcome.rounding.resize(steps.size());
   Matrix before = (weight.elements - weight.nearest).cast<double>();
   Matrix after = before;
   for (std::size_t c = 0; c < layer.channels; ++c) {
-    const double scale = nearest.scale[nearest.scale.size() == 1 ? 0 : c];
+    const double scale = weight.scale(c);
     for (std::size_t i = 0; i < layer.inputs; ++i) {
       const std::int8_t step = steps[c * layer.inputs + i];
       outcome.rounding[layer.element(c, i)] = step;
@@ -302,7 +303,7 @@ RoundedWeights round_weights(const Model& model, Plan plan, std::span<const Samp
   if (!options.weight_rounding) layers = loud_layers(model, result.plan, std::move(layers), samples);
   double work = 0;
   std::erase_if(layers, [&](const Layer& layer) {
-    const double more = work_of(layer, 1, 4 * layer.inputs);
+    const double more = work_of(layer);
     if (work + more > kMostWork) return ++result.too_large, true;
     work += more;
     return false;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/reading.h"
 #include "data/npz.h"
 #include "tightrope/error.h"
 
@@ -19,12 +20,7 @@ class Samples final : public Dataset {
 
   std::optional<std::size_t> size() const override { return samples_.size(); }
 
-  SampleReader read() const override {
-    return [this, next = std::size_t{0}]() mutable -> std::optional<Sample> {
-      if (next == samples_.size()) return std::nullopt;
-      return samples_[next++];
-    };
-  }
+  SampleReader read() const override { return reader_of(samples_); }
 
  private:
   std::vector<Sample> samples_;

@@ -12,6 +12,11 @@ inline bool is_constant(ValueId value, const Graph& graph) {
   return value != kNone && graph.node(graph.value(value).producer).kind == OpKind::kConstant;
 }
 
+// Plain, with groups, or depthwise; not transposed.
+inline bool is_convolution(OpKind kind) {
+  return kind == OpKind::kConvolution || kind == OpKind::kGroupConvolution || kind == OpKind::kDepthwiseConvolution;
+}
+
 // The operand that adds a constant to what a layer gives: its own third one, or that of an addition that alone reads
 // it.
 inline std::optional<Use> bias_of(NodeId layer, const Graph& graph) {

@@ -102,8 +102,7 @@ class Planning {
     if (result_.samples.size() == wanted.size()) return result_.samples;
     throw InvalidArgument(
         "[store] the calibration data are not those of the run in the work_dir, though the first and the last item "
-        "are; "
-        "another work_dir is needed, and data that are the same each time.");
+        "are; another work_dir is needed, and data that are the same each time.");
   }
 
  private:

@@ -140,9 +140,7 @@ bool follows_product(const Setting& setting, NodeId id) {
     if (producers.size() != 1) return false;
     id = producers[0];
     const OpKind kind = setting.graph.node(id).kind;
-    if (kind == OpKind::kConvolution || kind == OpKind::kGroupConvolution || kind == OpKind::kDepthwiseConvolution ||
-        kind == OpKind::kMatMul)
-      return true;
+    if (is_convolution(kind) || kind == OpKind::kMatMul) return true;
   }
 }
 
