@@ -149,7 +149,7 @@ std::size_t bytes_of(const Value& value, const Sample& sample) {
 
 // Values that leave the graph together: as many as their bytes on a sample like the first allow.
 std::vector<std::vector<ValueId>> batches_of(const Model& model, std::span<const Layer> layers, const Sample& sample) {
-  constexpr std::size_t kBytes = std::size_t{256} << 20U;
+  constexpr std::size_t kBytes = std::size_t{64} << 20U;
   std::vector<ValueId> values;
   for (const Layer& layer : layers) {
     if (std::ranges::find(values, layer.data) == values.end()) values.push_back(layer.data);
@@ -188,7 +188,7 @@ std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<co
     std::vector<Probe> probes;
     for (const ValueId value : values) probes.push_back({value, Probe::Reduction::kWhole, {}});
     CompileOptions options;
-    options.throughput = true;
+    options.requests = 1;  // finished ones would wait with all that they hold
     const auto session = model.compile(options, probes);
     session->run_all(reader_of(samples), "calibration", [&](std::size_t, const std::vector<Tensor>& found) {
       for (std::size_t l = 0; l < layers.size(); ++l) {
