@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "accuracy/drop.h"
 #include "accuracy/groups.h"
@@ -172,25 +173,22 @@ void log_trial(const EvaluationRecord& trial, const Report& report, std::size_t 
                   drop_text(trial, report), trial.reverted.size(), operations, first_of(trial.reverted)));
 }
 
-// About as long as a ranking takes: each group is compiled, and run on some items; a fraction of a validation at least.
-double ranking_seconds(const EvaluationRecord& quantized, std::size_t groups, std::int64_t samples) {
-  if (quantized.items <= 0) return 0;
-  const double share = static_cast<double>(samples) / static_cast<double>(quantized.items);
-  return static_cast<double>(groups + 1) * quantized.seconds * std::min(share, 1.0);
-}
-
+// Groups that there was no time for get the mean of the others. Time for one validation is left.
 std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, const Means& means,
                               const Validator& validate, Report& report) {
-  const EvaluationRecord& quantized = report.evaluations.back();
-  const double seconds = ranking_seconds(quantized, groups.size(), means.ranking_samples);
-  if (validate.has_time(seconds + quantized.seconds))
-    return timed(report, "ranking", [&] { return means.rank(plan, groups); });
+  const double validation = report.evaluations.back().seconds;
+  const auto has_time = [&](double seconds) { return validate.has_time(seconds + validation); };
+  std::vector<double> scores;
+  if (has_time(0)) scores = timed(report, "ranking", [&] { return means.rank(plan, groups, has_time); });
+  if (scores.size() == groups.size()) return scores;
   log(LogLevel::kWarning,
-      fmt::format(
-          "[ranking] left out: about {:.0f} s are more than the time budget leaves; all groups count as equally "
-          "harmful.",
-          seconds));
-  return std::vector<double>(groups.size(), 1);
+      fmt::format("[ranking] the time budget left time for {} of {} groups; the others count as harmful as these on "
+                  "average.",
+                  scores.size(), groups.size()));
+  const double mean =
+      scores.empty() ? 1 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
+  scores.resize(groups.size(), mean);
+  return scores;
 }
 
 // The ranking and the search. Validates candidates, fills in groups, and returns what the search found.

@@ -27,10 +27,12 @@ struct Controlled {
 struct Means {
   Evaluate evaluate;  // what it throws reaches the caller unchanged
   Memory memory;      // evaluations that are in there are not made again
-  // The harm of each group by itself, 0 or more; asked for once, and only if the limit is broken.
-  std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups)> rank;
-  std::int64_t ranking_samples = 0;  // items per score, from which the time of the ranking is estimated
-  Stopwatch since;                   // when AccuracyOptions::time_budget began
+  // The harm of each group by itself, 0 or more; asked for once, and only if the limit is broken. Before it goes on it
+  // asks `has_time` for some seconds; where it is refused, the scores end there.
+  std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups,
+                                    const std::function<bool(double seconds)>& has_time)>
+      rank;
+  Stopwatch since;  // when AccuracyOptions::time_budget began
 };
 
 // The first step, before any calibration, so that a mistake in the user's function costs no work: measures the original
@@ -41,8 +43,8 @@ Report evaluate_original(const Means& means, const AccuracyOptions& options);
 // Leaves out of `plan` what the limit of `options` demands. `report` is what the run has gathered since
 // evaluate_original(); the rest of it is filled in here.
 //
-// With a time budget nothing begins that is not expected to end in time: neither the ranking, without which groups
-// count as equally harmful, nor another evaluation. The first two evaluations are always made.
+// With a time budget nothing begins that is not expected to end in time: neither the score of another group, without
+// which it counts as harmful as the others on average, nor another evaluation. The first two evaluations are always made.
 //
 // Throws InvalidArgument for a metric that is not finite, and where the validation data were used up by an earlier
 // pass. Story: docs/algorithms.md#accuracy-control

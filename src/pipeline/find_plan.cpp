@@ -115,15 +115,17 @@ class Planning {
 };
 
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
-                         const AccuracyOptions& options, Store* store) {
+                         const AccuracyOptions& options, Store* store,
+                         const std::function<bool(double seconds)>& has_time) {
   if (const auto known = store != nullptr ? store->find("scores") : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
   const std::vector<Sample>& samples = planning.samples();
   log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
-  std::vector<double> scores = rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
-  if (store != nullptr) store->keep("scores", Json(scores).dump());
+  std::vector<double> scores =
+      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
+  if (store != nullptr && scores.size() == groups.size()) store->keep("scores", Json(scores).dump());
   return scores;
 }
 
@@ -149,10 +151,10 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
   const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
   Planning planning(model, calibration, options, ranking_samples(accuracy), store.get());
   const Means means{caller.evaluate, memory_in(store.get()),
-                    [&](const Plan& plan, std::span<const Group> groups) {
-                      return rank(model, plan, groups, planning, accuracy, store.get());
+                    [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
+                      return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
                     },
-                    static_cast<std::int64_t>(ranking_samples(accuracy)), since};
+                    since};
   Report report = evaluate_original(means, accuracy);
   const PlanResult& planned = planning.result();
   add_to(report, planned.report);

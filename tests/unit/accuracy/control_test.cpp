@@ -83,8 +83,10 @@ class ControlAccuracy : public testing::Test {
   Means means(const Evaluate& evaluate) const {
     Means result;
     result.evaluate = evaluate;
-    result.rank = [this](const Plan& ranked, std::span<const Group> groups) {
-      return rank_groups(*model, ranked, groups, std::span(items).first(8), {}, RestoreMode::kActivationsAndWeights);
+    result.rank = [this](const Plan& ranked, std::span<const Group> groups,
+                         const std::function<bool(double)>& has_time) {
+      return rank_groups(*model, ranked, groups, std::span(items).first(8), {}, RestoreMode::kActivationsAndWeights,
+                         has_time);
     };
     return result;
   }
@@ -389,6 +391,12 @@ TEST_F(ControlAccuracy, T27ReturnsTheBestOfItsTime) {
   EXPECT_EQ(hurried.plan, plan);
   options.time_budget = 1e9;
   EXPECT_TRUE(control(accuracy(), options).met);
+
+  Means slow = means(accuracy());
+  slow.rank = [](const Plan&, std::span<const Group>, const std::function<bool(double)>& has_time) {
+    return has_time(1e10) ? std::vector<double>() : std::vector<double>{0.25, 0.75};
+  };
+  EXPECT_EQ(control(slow, options).report.groups[3].score, 0.5) << "the mean of those that were ranked";
 }
 
 TEST_F(ControlAccuracy, TellsEachCandidateInTheLog) {
