@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -191,18 +192,47 @@ std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, c
   return scores;
 }
 
+// What reverting each group costs; with latency as the objective also what the groups save, in the report.
+std::vector<double> prices_of(const Plan& plan, std::span<const Group> groups, const Means& means,
+                              const AccuracyOptions& options, Report& report) {
+  if (options.objective == Objective::kLatency && means.latency) {
+    const std::vector<double> savings =
+        timed(report, "latencies", [&] { return savings_of(plan, groups, options.restore_mode, means.latency); });
+    for (std::size_t g = 0; g < groups.size(); ++g) report.groups[g].saving = savings[g];
+    return prices_from(savings);
+  }
+  std::vector<double> prices;
+  for (const Group& group : groups) prices.push_back(price(group));
+  return prices;
+}
+
+// Reverts in addition what saved nothing, if the model is faster for it and still within the limit.
+void revert_idle(RestoreResult& found, const Plan& plan, std::span<const Group> groups, const Means& means,
+                 const AccuracyOptions& options, const Report& report, const EvaluateSet& evaluate_set) {
+  std::vector<bool> more = found.best.reverted;
+  for (std::size_t g = 0; g < groups.size(); ++g) more[g] = more[g] || report.groups[g].saving.value_or(1) <= 0;
+  if (!found.met || more == found.best.reverted) return;
+  const auto plan_of = [&](const std::vector<bool>& reverted) {
+    return without_orphans(without(plan, groups, reverted, options.restore_mode));
+  };
+  const std::vector<double> seconds = means.latency(std::array{plan_of(found.best.reverted), plan_of(more)});
+  if (seconds[1] >= seconds[0]) return;
+  const std::optional<double> drop = evaluate_set(more);
+  if (!drop || *drop > report.max_drop) return;
+  found.best = {more, *drop};
+  found.minimal = false;
+  found.stopped += " Operations that cost more time in 8 bits than in floating point were reverted as well.";
+}
+
 // The ranking and the search. Validates candidates, fills in groups, and returns what the search found.
 RestoreResult search(const Plan& plan, std::span<const Group> groups, const Means& means, Validator& validate,
                      const AccuracyOptions& options, Report& report,
                      std::map<std::vector<bool>, EvaluationRecord>& trials) {
   const double initial_drop = report.evaluations.back().drop;
   const std::vector<double> scores = scores_of(plan, groups, means, validate, report);
-  std::vector<double> prices;
   const std::size_t operations = quantized_operations(plan).size();
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    prices.push_back(price(groups[g]));
-    report.groups.push_back({groups[g].operations, scores[g], false});
-  }
+  for (std::size_t g = 0; g < groups.size(); ++g) report.groups.push_back({groups[g].operations, scores[g], false});
+  const std::vector<double> prices = prices_of(plan, groups, means, options, report);
 
   std::size_t candidates = 0;
   bool is_late = false;
@@ -221,10 +251,33 @@ RestoreResult search(const Plan& plan, std::span<const Group> groups, const Mean
   RestoreResult found = timed(report, "search", [&] {
     return restore(prices, scores, initial_drop, report.max_drop, options.max_num_iterations, evaluate_set);
   });
+  revert_idle(found, plan, groups, means, options, report, evaluate_set);
   if (is_late)
     found.stopped =
         fmt::format("The time budget of {:.6g} s left no time for another validation.", *options.time_budget);
   return found;
+}
+
+// True where the returned model is not faster than the original. The difference has to be more than noise.
+bool is_slow(const Report& report) {
+  constexpr double kLeastGain = 0.98;
+  return report.latency && report.latency->final > kLeastGain * report.latency->original;
+}
+
+void compare_latencies(const Plan& plan, const Plan& best, const Means& means, Report& report) {
+  if (!means.latency) return;
+  std::vector<Plan> plans = {Plan{}, plan};
+  if (best != plan) plans.push_back(best);
+  const std::vector<double> seconds = timed(report, "latencies", [&] { return means.latency(plans); });
+  report.latency = {seconds[0], seconds[1], seconds.back()};
+  const std::string text =
+      fmt::format("[latency] original {:.3g} ms, quantized {:.3g} ms, result {:.3g} ms per inference", 1e3 * seconds[0],
+                  1e3 * seconds[1], 1e3 * seconds.back());
+  if (is_slow(report)) {
+    log(LogLevel::kWarning, text + ": on this machine 8 bits do not pay for this model; the original is as fast.");
+  } else {
+    log(LogLevel::kInfo, text + ".");
+  }
 }
 
 void log_result(const Report& report, bool met) {
@@ -244,6 +297,15 @@ std::string accepting_limit(const Report& report) {
       limits.push_back(fmt::format("{} for '{}'", rounded_up(metric.drop), metric.name));
   }
   return fmt::format("max_drop {}", fmt::join(limits, " and "));
+}
+
+// What is said of the plan that is returned.
+void describe(Report& report, const Plan& plan, const Plan& best, const EvaluationRecord& final) {
+  if (final.metrics.empty()) report.final_metric = final.metric;
+  report.final_metrics = final.metrics;
+  report.drop = final.drop;
+  report.quantized = quantized_operations(best);
+  report.reverted = reverted_between(plan, best);
 }
 
 }  // namespace
@@ -275,8 +337,9 @@ Controlled control_accuracy(const Plan& plan, const Means& means, const Accuracy
   std::map<std::vector<bool>, EvaluationRecord> trials{{nothing, quantized}};
   log_trial(quantized, report, quantized_operations(plan).size());
 
+  const bool for_speed = options.objective == Objective::kLatency && means.latency;
   RestoreResult found{{nothing, quantized.drop}, quantized.drop <= report.max_drop, true, 0, {}};
-  if (found.met) {
+  if (found.met && !for_speed) {
     found.stopped = "With everything in 8 bits the drop is within the limit.";
   } else if (options.max_num_iterations <= 0) {
     found.minimal = false;
@@ -292,14 +355,17 @@ Controlled control_accuracy(const Plan& plan, const Means& means, const Accuracy
   report.status = found.met ? "met" : "not met";
   report.stopped = found.stopped;
   report.minimal = found.minimal;
-  const EvaluationRecord& final = trials.at(found.best.reverted);
-  if (final.metrics.empty()) report.final_metric = final.metric;
-  report.final_metrics = final.metrics;
-  report.drop = found.best.drop;
   for (std::size_t g = 0; g < report.groups.size(); ++g) report.groups[g].reverted = found.best.reverted[g];
-  report.quantized = quantized_operations(best);
-  report.reverted = reverted_between(plan, best);
+  describe(report, plan, best, trials.at(found.best.reverted));
   log_result(report, found.met);
+  compare_latencies(plan, best, means, report);
+  if (for_speed && found.met && report.max_drop >= 0 && is_slow(report)) {
+    best = Plan{};
+    report.stopped = "In 8 bits the model is not faster than the original on this machine, so this is the original.";
+    report.minimal = false;
+    for (GroupRecord& group : report.groups) group.reverted = true;
+    describe(report, plan, best, report.evaluations.front());
+  }
   return {std::move(best), std::move(report), found.met};
 }
 

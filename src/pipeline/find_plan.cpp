@@ -129,6 +129,23 @@ std::vector<double> rank(const Model& model, const Plan& plan, std::span<const G
   return scores;
 }
 
+constexpr double kSecondsPerModel = 0.05;
+
+// The models run as they will after this: with the precision that the device chooses.
+std::vector<double> measured_latencies(const Model& model, std::span<const Plan> plans, Planning& planning,
+                                       const AccuracyOptions& options, Store* store) {
+  std::string name = "latencies";
+  for (const Plan& plan : plans) name += " " + name_of_evaluation(plan);
+  if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
+    return Json::parse(*known).get<std::vector<double>>();
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const Plan& plan : plans)
+    sessions.push_back(model.apply(plan)->compile({.device = options.validation_device, .precision = ""}));
+  const std::vector<double> seconds = latencies(sessions, planning.samples().front(), kSecondsPerModel);
+  if (store != nullptr) store->keep(name, Json(seconds).dump());
+  return seconds;
+}
+
 // The report of the plan becomes part of that of the whole run.
 void add_to(Report& report, const Report& planned) {
   report.framework = planned.framework;
@@ -150,11 +167,13 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
         "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
   const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
   Planning planning(model, calibration, options, ranking_samples(accuracy), store.get());
-  const Means means{caller.evaluate, memory_in(store.get()),
-                    [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
-                      return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
-                    },
-                    since};
+  const Means means{
+      caller.evaluate, memory_in(store.get()),
+      [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
+        return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
+      },
+      [&](std::span<const Plan> plans) { return measured_latencies(model, plans, planning, accuracy, store.get()); },
+      since};
   Report report = evaluate_original(means, accuracy);
   const PlanResult& planned = planning.result();
   add_to(report, planned.report);
