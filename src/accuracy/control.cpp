@@ -315,16 +315,20 @@ Start evaluate_original(const Means& means, const AccuracyOptions& options) {
   report.max_drop = limit_of(options);
   for (const MetricLimit& limit : options.limits)
     report.limits.push_back({limit.name, limit.max_drop, name_of(limit.drop_type), limit.higher_is_better});
+  start.is_known = means.memory.find && means.memory.find({});
   HealthCheck health(means, options);
   std::optional<Evaluation> own;
-  if (health.is_needed()) own = timed(report, "trial of the function", [&] { return health.try_original(); });
+  // Stages are the same where the original is known already, so that runs that go on end with the same report.
+  const bool has_trial = !trial_items(means.parts).empty();
+  if (has_trial) own = timed(report, "trial of the function", [&] { return health.try_original(); });
   Validator validate(means, options, report);
   const Trial original =
       timed(report, "validation of the original", [&] { return validate({}, "original model", {}, own); });
   if (original.record.metrics.empty()) report.original_metric = original.record.metric;
   log_original(original.record);
-  if (health.is_needed()) timed(report, "trial of a damaged model", [&] { return health.try_damaged(); });
+  if (has_trial) timed(report, "trial of a damaged model", [&] { return health.try_damaged(); });
   start.trial = health.original();
+  start.preparation = health.preparation();
   start.original = validate.original();
   return start;
 }
@@ -371,11 +375,8 @@ Controlled control_accuracy(const Plan& plan, const Means& means, const Accuracy
   log_result(report, found.met);
   report.interval = interval_of_drop(start.original, evaluation, options);
   log_interval(report, final.items);
-  if (!means.deployed_precision.empty()) {
-    report.deployed = timed(report, "validation as deployed", [&] {
-      return measure_deployed(best, start.original, evaluation, means, options);
-    });
-  }
+  const auto measure_it = [&] { return measure_deployed(best, start.original, evaluation, means, options); };
+  report.deployed = options.measure_deployed ? timed(report, "validation as deployed", measure_it) : measure_it();
   return {std::move(best), std::move(report), found.met};
 }
 

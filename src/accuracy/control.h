@@ -44,6 +44,8 @@ struct Start {
   Report report;
   Evaluation original;
   std::optional<Evaluation> trial;  // of the original on the items of accuracy/health.h, where there was one
+  double preparation = 0;           // seconds that a model takes before its first item, as far as is known
+  bool is_known = false;            // the original was measured in an earlier run
 };
 
 // The first step, before any calibration, so that a mistake in the user's function costs no work: tries the function out

@@ -18,8 +18,6 @@ class HealthCheck {
   // Both outlive it. Nothing is tried where the original is known from an earlier run.
   HealthCheck(const Means& means, const AccuracyOptions& options);
 
-  bool is_needed() const { return !positions_.empty(); }
-
   // Runs the function on the original twice. Whether it gives the same, in the unit of the limit, if not, how much that
   // is. Where the function turns out to read data of its own instead of the items it is given, what it returned is an
   // evaluation of the original.
@@ -32,6 +30,9 @@ class HealthCheck {
   // The first trial, of this run or the earlier one; nothing where it gave no metric.
   const std::optional<Evaluation>& original() const { return original_; }
 
+  // Seconds that the first trial took longer than the second, which had its model compiled.
+  double preparation() const { return preparation_; }
+
  private:
   std::optional<Evaluation> try_on(const Plan& plan, std::string_view name);
 
@@ -39,6 +40,7 @@ class HealthCheck {
   const AccuracyOptions& options_;
   std::vector<std::int64_t> positions_;  // of the items that are tried; empty: nothing is, or nothing more
   std::optional<Evaluation> original_;
+  double preparation_ = 0;
 };
 
 // Where nothing was tried: a quantized model that is far better than the original is suspicious.

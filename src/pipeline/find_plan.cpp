@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/model_fingerprint.h"
 #include "pipeline/damaged_plan.h"
+#include "pipeline/forecast.h"
 #include "pipeline/make_plan.h"
 #include "pipeline/run_facts.h"
 #include "tightrope/error.h"
@@ -174,10 +175,18 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
                     caller.evaluate_deployed,
                     deployed_precision(model, accuracy)};
   Start start = evaluate_original(means, accuracy);
+  std::vector<StageRecord> expected;
+  if (!start.is_known) {
+    const auto items = static_cast<std::int64_t>(calibration.size().value_or(options.subset_size));
+    expected = forecast(start, std::min(items, options.subset_size));
+    log_forecast(expected, start, since.seconds());
+  }
   const PlanResult& planned = planning.result();
   add_to(start.report, planned.report);
   if (caller.save_intermediate) caller.save_intermediate(planned.plan);
-  return control_accuracy(planned.plan, means, accuracy, std::move(start));
+  Controlled controlled = control_accuracy(planned.plan, means, accuracy, std::move(start));
+  add_estimates(controlled.report, expected);
+  return controlled;
 }
 
 }  // namespace tightrope

@@ -126,7 +126,7 @@ TEST_F(Health, TakesWhatAFunctionWithDataOfItsOwnReturnsForTheEvaluation) {
   const auto own = health.try_original();
   ASSERT_TRUE(own);
   EXPECT_EQ(own->metric, 0.9);
-  EXPECT_FALSE(health.is_needed());
+  EXPECT_FALSE(health.try_damaged());
   EXPECT_THAT(models, SizeIs(1));
 }
 
