@@ -199,6 +199,13 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   add("--time-budget", values.accuracy.time_budget, "Seconds for the whole job; the best model found in time is saved");
   add("--work-dir", values.accuracy.work_dir,
       "Folder that keeps what was measured: the same call goes on where an earlier one ended");
+  const auto add_flag = [&](const char* name, auto& value, const char* help) {
+    return command->add_flag(name, value, help)->needs(metric)->group(control);
+  };
+  add_flag("--early-stopping,!--no-early-stopping", values.accuracy.early_stopping,
+           "Judge candidates on a part of the items where that settles it; the default");
+  add_flag("--measure-deployed", values.accuracy.measure_deployed,
+           "Measure the result once more in the precision that the device chooses by itself");
   add("--ranking-subset-size", values.accuracy.ranking_subset_size, "Items that rank the operations");
   add("--restore-mode", arguments.restore_mode, "activations_and_weights, or only_activations")->capture_default_str();
   add_placement_options(*command, arguments.placement);
@@ -307,6 +314,8 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
   options.validation_precision = arguments.precision == "default" ? "" : arguments.precision;
   options.time_budget = typed.time_budget;
   options.work_dir = typed.work_dir;
+  options.early_stopping = typed.early_stopping;
+  options.measure_deployed = typed.measure_deployed;
   options.max_num_iterations = arguments.max_validations.value_or(options.max_num_iterations);
   check(options);
   return options;

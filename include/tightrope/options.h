@@ -138,6 +138,8 @@ struct AccuracyOptions {
   Objective objective = Objective::kOperations;
   std::optional<double> time_budget;  // seconds; nothing begins that is not expected to end within them
   std::string work_dir;               // folder that keeps what was measured, for the next run; empty: none
+  bool early_stopping = true;         // candidates are judged on a part of the items where that settles it
+  bool measure_deployed = false;      // the result is measured once more, in the precision that the device chooses
 };
 
 // Throw InvalidArgument for unknown names and values, Unsupported for options that this version does not do.

@@ -103,6 +103,8 @@ def test_defaults_of_accuracy_control_become_a_plain_dict() -> None:
         "objective": "operations",
         "time_budget": None,
         "work_dir": None,
+        "early_stopping": True,
+        "measure_deployed": False,
         "eval_requests_number": None,
     }
 

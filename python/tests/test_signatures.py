@@ -174,6 +174,8 @@ def test_extra_parameters_are_the_ones_we_documented() -> None:
         "objective": "operations",
         "time_budget": None,
         "work_dir": None,
+        "early_stopping": True,
+        "measure_deployed": False,
     }
 
 

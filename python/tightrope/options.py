@@ -83,6 +83,8 @@ def accuracy_options(
     objective: Objective | str = Objective.OPERATIONS,
     time_budget: float | None = None,
     work_dir: str | PathLike[str] | None = None,
+    early_stopping: bool = True,
+    measure_deployed: bool = False,
     eval_requests_number: int | None = None,
 ) -> dict[str, Any]:
     """The options that `quantize_with_accuracy_control` has beyond those of `quantize`, as a plain dict.
@@ -103,6 +105,8 @@ def accuracy_options(
         "objective": _encode("objective", objective, Objective),
         "time_budget": _encode("time_budget", time_budget, float | None),
         "work_dir": _encode("work_dir", work_dir, str | PathLike[str] | None),
+        "early_stopping": _encode("early_stopping", early_stopping, bool),
+        "measure_deployed": _encode("measure_deployed", measure_deployed, bool),
         "eval_requests_number": eval_requests_number,
     }
 

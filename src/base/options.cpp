@@ -432,10 +432,10 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
 }
 
 AccuracyOptions accuracy_options_from_json(std::string_view json) {
-  const Fields fields(
-      parse(json), "",
-      {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision", "objective",
-       "time_budget", "work_dir", "eval_requests_number", "advanced_accuracy_restorer_parameters"});
+  const Fields fields(parse(json), "",
+                      {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision",
+                       "objective", "time_budget", "work_dir", "early_stopping", "measure_deployed",
+                       "eval_requests_number", "advanced_accuracy_restorer_parameters"});
   AccuracyOptions options;
   read_limits(fields, options);
   options.eval_requests = read_requests(fields, "eval_requests_number");
@@ -446,6 +446,8 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
           .value_or(options.objective);
   options.time_budget = fields.number("time_budget");
   options.work_dir = fields.text("work_dir").value_or("");
+  options.early_stopping = fields.boolean("early_stopping").value_or(options.early_stopping);
+  options.measure_deployed = fields.boolean("measure_deployed").value_or(options.measure_deployed);
 
   const Fields restorer = fields.object("advanced_accuracy_restorer_parameters",
                                         {"max_num_iterations", "tune_hyperparams", "ranking_subset_size",

@@ -18,6 +18,14 @@ function showMetrics(report) {
   add("Everything int8", number(report.quantized_metric), change(quantized && quantized.drop));
   add("Result", number(report.final_metric), change(report.drop));
   if (report.drop != null) add("Limit of the drop", dropText(report, report.max_drop), report.status);
+  if (report.interval) {
+    add("Drop on all data of this kind", `${dropText(report, report.interval.low)} to ${dropText(report, report.interval.high)}`,
+      `with ${number(100 * report.interval.confidence)} % confidence`);
+  }
+  if (report.deployed) {
+    add(`As deployed, ${report.deployed.precision}`, number(report.deployed.metric),
+      `${change(report.deployed.drop)}, by execution ${dropText(report, report.deployed.drop_by_execution)}`);
+  }
   add("In 8 bits", String(report.quantized.length), `of ${counted(report.quantized.length + report.reverted.length, "operation")}`);
   for (const metric of report.final_metrics || []) {
     const limit = report.limits.find((each) => each.name === metric.name);
@@ -40,7 +48,8 @@ function showTried(report) {
   const candidates = points.slice(1);
   const chosen = candidates.filter((point) => same(point.reverted) && point.metric === report.final_metric).pop();
   if (chosen) chosen.chosen = true;
-  const section = show("tried", `${counted(points.length, "validation")} on the whole validation data` +
+  const early = points.filter((point) => point.early).length;
+  const section = show("tried", `${counted(points.length, "validation")}, ${early ? `${early} on a part and the others ` : ""}on the whole validation data` +
     `${report.minimal ? "; no operation that was returned to floating point can go back to 8 bits alone" : ""}.`);
   const readout = section.querySelector(".readout");
   const read = (point) => {

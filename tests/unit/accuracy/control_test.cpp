@@ -92,9 +92,9 @@ class ControlAccuracy : public testing::Test {
   }
 
   Controlled control(const Means& with, const AccuracyOptions& options) const {
-    Report report = evaluate_original(with, options);
-    report.framework = "fake";
-    return control_accuracy(plan, with, options, report);
+    Start start = evaluate_original(with, options);
+    start.report.framework = "fake";
+    return control_accuracy(plan, with, options, std::move(start));
   }
   Controlled control(const Evaluate& evaluate, const AccuracyOptions& options) const {
     return control(means(evaluate), options);

@@ -37,6 +37,10 @@ Report example() {
   report.final_metrics = {{"f1", 0.75, 0.0125}};
   report.evaluations[1].binding = "f1";
   report.evaluations[1].metrics = report.final_metrics;
+  report.evaluations[1].early = true;
+  report.interval = {{-0.001, 0.02, 0.95, 800}};
+  report.deployed = {{"bf16", 0.9, 0.04, 0.0374}};
+  report.stages[1].estimate = 3;
   return report;
 }
 
@@ -55,6 +59,11 @@ TEST(ReportJson, SurvivesTheRoundTrip) {
   EXPECT_EQ(read.evaluations[1].seconds, 1.25);
   EXPECT_EQ(read.evaluations[1].reverted, example().evaluations[1].reverted);
   EXPECT_EQ(read.stages[0].name, "ranking");
+  EXPECT_EQ(read.stages[1].estimate, 3);
+  EXPECT_FALSE(read.evaluations[0].early);
+  EXPECT_TRUE(read.evaluations[1].early);
+  EXPECT_EQ(read.interval->items_needed, 800);
+  EXPECT_EQ(read.deployed->drop_by_execution, 0.0374);
   EXPECT_EQ(to_json(report_from_json(to_json(Report{}))), to_json(Report{}));
 }
 
@@ -91,6 +100,9 @@ TEST(ReportText, SaysWhatCountsInAFewLines) {
                                         HasSubstr("original 0.947368, quantized 0.3, final 0.9447 (higher is better)"),
                                         HasSubstr("absolute drop: 0.0026, limit 0.01: met"),
                                         HasSubstr("proven minimal"), HasSubstr("time: 2.8 s")));
+  EXPECT_THAT(to_text(example()),
+              AllOf(HasSubstr("-0.001 to 0.02 with 95 % confidence; about 800 items"), HasSubstr("in bf16, as deployed"),
+                    HasSubstr("drop 0.04, of which execution 0.0374"), HasSubstr("about 3.0 s were expected")));
 }
 
 TEST(ReportText, LeavesOutWhatWasNotMeasured) {
