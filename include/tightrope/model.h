@@ -16,12 +16,14 @@
 
 namespace tightrope {
 
-// An output asked for instead of the model's own: a value, or a reduction of it computed inside the graph.
+// An output asked for instead of the model's own: a value, the first entries of it along the first axis, or a reduction
+// of it computed inside the graph.
 struct Probe {
-  enum class Reduction { kWhole, kMin, kMax, kMean };
+  enum class Reduction { kWhole, kMin, kMax, kMean, kHead };
   ValueId value = kNone;
   Reduction reduction = Reduction::kWhole;
-  std::vector<int> kept_axes;  // axes that are not reduced
+  std::vector<int> kept_axes = {};  // axes that are not reduced
+  std::int64_t head = 0;            // kHead: how many entries, or all where there are fewer
 };
 
 // Adds `offset + gain * mean` to a floating-point value wherever it is read, where `mean` is its own over all axes but

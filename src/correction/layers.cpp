@@ -130,8 +130,8 @@ class Sampler {
   bool is_broken_ = false;
 };
 
-// What a value takes on the sample, roughly: open extents are like the largest of its inputs, or like their first.
-std::size_t bytes_of(const Value& value, const Sample& sample) {
+// The extents of a value on the sample, roughly: open ones are like the largest of its inputs, or like their first.
+Shape shape_on(const Value& value, const Sample& sample) {
   std::int64_t first = 1;
   std::int64_t largest = 1;
   for (const Sample::Input& input : sample.inputs) {
@@ -139,31 +139,38 @@ std::size_t bytes_of(const Value& value, const Sample& sample) {
     if (!shape.empty()) first = std::max(first, shape[0]);
     for (const std::int64_t extent : shape) largest = std::max(largest, extent);
   }
-  std::size_t count = 1;
-  for (std::size_t axis = 0; axis < value.shape.size(); ++axis) {
-    const std::int64_t extent = value.shape[axis];
-    count *= static_cast<std::size_t>(extent >= 0 ? extent : axis == 0 ? first : largest);
+  Shape shape = value.shape;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (shape[axis] < 0) shape[axis] = axis == 0 ? first : largest;
   }
-  return count * sizeof(float);
+  return shape;
 }
 
-// Values that leave the graph together: as many as their bytes on a sample like the first allow.
-std::vector<std::vector<ValueId>> batches_of(const Model& model, std::span<const Layer> layers, const Sample& sample) {
+// Probes that leave the graph together: as many as their bytes on a sample like the first allow.
+std::vector<std::vector<Probe>> batches_of(const Model& model, std::span<const Layer> layers, const Sample& sample,
+                                           std::size_t most_bytes) {
   constexpr std::size_t kBytes = std::size_t{64} << 20U;
-  std::vector<ValueId> values;
-  for (const Layer& layer : layers) {
-    if (std::ranges::find(values, layer.data) == values.end()) values.push_back(layer.data);
-  }
-  std::vector<std::vector<ValueId>> batches;
+  std::vector<std::vector<Probe>> batches;
+  std::vector<ValueId> known;
   std::size_t held = 0;
-  for (const ValueId value : values) {
-    const std::size_t bytes = bytes_of(model.graph().value(value), sample);
+  for (const Layer& layer : layers) {
+    if (std::ranges::find(known, layer.data) != known.end()) continue;
+    known.push_back(layer.data);
+    Shape shape = shape_on(model.graph().value(layer.data), sample);
+    Probe probe{layer.data};
+    if (shape.size() > 1 && shape[0] > 1 && element_count(shape) * sizeof(float) > most_bytes) {
+      const std::size_t entry = element_count(shape) / static_cast<std::size_t>(shape[0]) * sizeof(float);
+      shape[0] = static_cast<std::int64_t>(std::max<std::size_t>(most_bytes / entry, 1));
+      probe.reduction = Probe::Reduction::kHead;
+      probe.head = shape[0];
+    }
+    const std::size_t bytes = element_count(shape) * sizeof(float);
     if (batches.empty() || held + bytes > kBytes) {
       batches.emplace_back();
       held = 0;
     }
     held += bytes;
-    batches.back().push_back(value);
+    batches.back().push_back(std::move(probe));
   }
   return batches;
 }
@@ -180,20 +187,19 @@ std::vector<Layer> layers_of(const Plan& plan, const Graph& graph) {
 }
 
 std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<const Layer> layers,
-                              std::span<const Sample> samples, std::span<const std::size_t> wanted) {
+                              std::span<const Sample> samples, std::span<const std::size_t> wanted,
+                              std::size_t most_bytes) {
   std::vector<Sampler> samplers;
   for (const Layer& layer : layers) samplers.emplace_back(model.graph(), plan, layer);
   if (layers.empty() || samples.empty()) return std::vector<Rows>(layers.size());
-  for (const std::vector<ValueId>& values : batches_of(model, layers, samples.front())) {
-    std::vector<Probe> probes;
-    for (const ValueId value : values) probes.push_back({value, Probe::Reduction::kWhole, {}});
+  for (const std::vector<Probe>& probes : batches_of(model, layers, samples.front(), most_bytes)) {
     CompileOptions options;
     options.requests = 1;  // finished ones would wait with all that they hold
     const auto session = model.compile(options, probes);
     session->run_all(reader_of(samples), "calibration", [&](std::size_t, const std::vector<Tensor>& found) {
       for (std::size_t l = 0; l < layers.size(); ++l) {
-        const auto at = std::ranges::find(values, layers[l].data);
-        if (at != values.end()) samplers[l].add(found[static_cast<std::size_t>(at - values.begin())], wanted[l]);
+        const auto at = std::ranges::find(probes, layers[l].data, &Probe::value);
+        if (at != probes.end()) samplers[l].add(found[static_cast<std::size_t>(at - probes.begin())], wanted[l]);
       }
     });
   }
