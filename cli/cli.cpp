@@ -92,6 +92,7 @@ constexpr Estimator kEstimators[] = {
     {"mean_no_outliers_minmax", "min", "max", "mean_no_outliers", "mean_no_outliers"},
     {"mean_quantile", "quantile", "quantile", "mean", "mean"},
     {"histogram", "raw", "raw", "histogram", "histogram"},
+    {"output_error", "min", "max", "output_error", "output_error"},
 };
 
 std::vector<std::string_view> estimator_names() {
@@ -192,6 +193,11 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
       "Its precision of operations not in 8 bits: f32, bf16, f16, or default; for ONNX f32 or default")
       ->capture_default_str();
   add("--max-validations", arguments.max_validations, "Validations after the first two");
+  command
+      ->add_flag("--tune-hyperparams", values.accuracy.tune_hyperparams,
+                 "Try other ranges, levels and biases before anything is reverted")
+      ->needs(metric)
+      ->group(control);
   add("--time-budget", values.accuracy.time_budget, "Seconds for the whole job; the best model found in time is saved");
   add("--work-dir", values.accuracy.work_dir,
       "Folder that keeps what was measured: the same call goes on where an earlier one ended");
@@ -303,6 +309,7 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
   options.time_budget = typed.time_budget;
   options.work_dir = typed.work_dir;
   options.max_num_iterations = arguments.max_validations.value_or(options.max_num_iterations);
+  options.tune_hyperparams = typed.tune_hyperparams;
   check(options);
   return options;
 }

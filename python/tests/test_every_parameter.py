@@ -312,7 +312,11 @@ CASES: dict[tuple[str, str], Case] = {
         max_drop=0.01,
     ),
     ("AdvancedAccuracyRestorerParameters", "tune_hyperparams"): control(
-        restorer(tune_hyperparams=True), refusal="tune_hyperparams"
+        restorer(tune_hyperparams=True),
+        lambda a, b: (
+            "tuned model" in {e["name"] for e in b.report["evaluations"]} - {e["name"] for e in a.report["evaluations"]}
+        ),
+        max_drop=0.01,
     ),
     ("AdvancedAccuracyRestorerParameters", "ranking_subset_size"): control(
         restorer(ranking_subset_size=1), lambda a, b: scores(a) != scores(b), max_drop=0.01

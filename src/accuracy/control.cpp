@@ -193,6 +193,21 @@ std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, c
   return std::vector<double>(groups.size(), 1);
 }
 
+// The tuned plan and its evaluation where that is better, with which everything goes on.
+Plan tuned_or_same(const Plan& plan, const Means& means, Validator& validate, Report& report,
+                   EvaluationRecord& quantized) {
+  if (!means.tune || quantized.drop <= report.max_drop || !validate.has_time_for(plan)) return plan;
+  Plan tuned = timed(report, "tuning", [&] { return means.tune(plan); });
+  if (tuned == plan || !validate.has_time_for(tuned)) return plan;
+  const EvaluationRecord trial = validate(tuned, "tuned model");
+  const bool is_better = trial.drop < quantized.drop;
+  log(LogLevel::kInfo, fmt::format("[tuning] {}, {}; {}.", metrics_text(trial), drop_text(trial, report),
+                                   is_better ? "it takes the place of the quantized model" : "it is not used"));
+  if (!is_better) return plan;
+  quantized = trial;
+  return tuned;
+}
+
 // The ranking and the search. Validates candidates, fills in groups, and returns what the search found.
 RestoreResult search(const Plan& plan, std::span<const Group> groups, const Means& means, Validator& validate,
                      const AccuracyOptions& options, Report& report,
@@ -265,17 +280,18 @@ Report evaluate_original(const Means& means, const AccuracyOptions& options) {
   return report;
 }
 
-Controlled control_accuracy(const Plan& plan, const Means& means, const AccuracyOptions& options, Report report) {
+Controlled control_accuracy(const Plan& first, const Means& means, const AccuracyOptions& options, Report report) {
   Validator validate(means, options, report);
-  const EvaluationRecord quantized =
-      timed(report, "validation of the quantized model", [&] { return validate(plan, "quantized model"); });
+  EvaluationRecord quantized =
+      timed(report, "validation of the quantized model", [&] { return validate(first, "quantized model"); });
   if (quantized.metrics.empty()) report.quantized_metric = quantized.metric;
   warn_of_few_items(report.evaluations.front(), quantized, options);
+  log_trial(quantized, report, quantized_operations(first).size());
+  const Plan plan = tuned_or_same(first, means, validate, report, quantized);
 
   const std::vector<Group> groups = form_groups(plan);
   const std::vector<bool> nothing(groups.size(), false);
   std::map<std::vector<bool>, EvaluationRecord> trials{{nothing, quantized}};
-  log_trial(quantized, report, quantized_operations(plan).size());
 
   RestoreResult found{{nothing, quantized.drop}, quantized.drop <= report.max_drop, true, 0, {}};
   if (found.met) {

@@ -31,6 +31,8 @@ struct Means {
   std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups)> rank;
   std::int64_t ranking_samples = 0;  // items per score, from which the time of the ranking is estimated
   Stopwatch since;                   // when AccuracyOptions::time_budget began
+  // A plan that may be better than this one; asked for once, and only if the limit is broken. Empty: none is tried.
+  std::function<Plan(const Plan& plan)> tune;
 };
 
 // The first step, before any calibration, so that a mistake in the user's function costs no work: measures the original

@@ -174,6 +174,13 @@ void check_end(const EndEstimator& end, const std::string& path) {
         "'raw' is needed",
         path));
   }
+  const bool is_extreme = !end.statistic || *end.statistic == Statistic::kMin || *end.statistic == Statistic::kMax;
+  if (end.aggregator == Aggregator::kOutputError && !is_extreme) {
+    throw InvalidArgument(fmt::format(
+        "option '{}aggregator_type' is 'output_error', which starts from the extremes; statistics_type 'min' or 'max', "
+        "or none, is needed",
+        path));
+  }
 }
 
 void check_estimator(const RangeEstimator& estimator, const std::string& name) {
@@ -216,7 +223,8 @@ EndEstimator read_end(const Fields& estimator, const std::string& end) {
                                                     {"median", Aggregator::kMedian},
                                                     {"mean_no_outliers", Aggregator::kMeanNoOutliers},
                                                     {"median_no_outliers", Aggregator::kMedianNoOutliers},
-                                                    {"histogram", Aggregator::kHistogram}});
+                                                    {"histogram", Aggregator::kHistogram},
+                                                    {"output_error", Aggregator::kOutputError}});
   found.clipping_value = fields.number("clipping_value");
   found.outlier_probability = fields.number("quantile_outlier_prob").value_or(found.outlier_probability);
   check_end(found, fields.name(""));
@@ -446,7 +454,7 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
   const Fields restorer = fields.object("advanced_accuracy_restorer_parameters",
                                         {"max_num_iterations", "tune_hyperparams", "ranking_subset_size",
                                          "num_ranking_workers", "intermediate_model_dir", "restore_mode"});
-  if (restorer.boolean("tune_hyperparams").value_or(false)) throw restorer.unsupported("tune_hyperparams", "false");
+  options.tune_hyperparams = restorer.boolean("tune_hyperparams").value_or(false);
   restorer.integer("num_ranking_workers");  // results do not depend on it
   options.max_num_iterations = restorer.integer("max_num_iterations").value_or(options.max_num_iterations);
   options.ranking_subset_size = restorer.integer("ranking_subset_size");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -146,30 +147,61 @@ Shape shape_on(const Value& value, const Sample& sample) {
   return shape;
 }
 
-// Probes that leave the graph together: as many as their bytes on a sample like the first allow.
-std::vector<std::vector<Probe>> batches_of(const Model& model, std::span<const Layer> layers, const Sample& sample,
-                                           std::size_t most_bytes) {
-  constexpr std::size_t kBytes = std::size_t{64} << 20U;
-  std::vector<std::vector<Probe>> batches;
-  std::vector<ValueId> known;
-  std::size_t held = 0;
+// A value of which the first entries leave the graph.
+struct Head {
+  ValueId value = kNone;
+  std::size_t entries = 1;  // along the first axis
+  std::size_t bytes = 0;    // of one entry
+
+  std::size_t within(std::size_t most_bytes) const {
+    return bytes == 0 ? entries : std::clamp<std::size_t>(most_bytes / bytes, 1, entries);
+  }
+};
+
+std::vector<Head> heads_of(const Model& model, std::span<const Layer> layers, const Sample& sample) {
+  std::vector<Head> heads;
   for (const Layer& layer : layers) {
-    if (std::ranges::find(known, layer.data) != known.end()) continue;
-    known.push_back(layer.data);
-    Shape shape = shape_on(model.graph().value(layer.data), sample);
-    Probe probe{layer.data};
-    if (shape.size() > 1 && shape[0] > 1 && element_count(shape) * sizeof(float) > most_bytes) {
-      const std::size_t entry = element_count(shape) / static_cast<std::size_t>(shape[0]) * sizeof(float);
-      shape[0] = static_cast<std::int64_t>(std::max<std::size_t>(most_bytes / entry, 1));
-      probe.reduction = Probe::Reduction::kHead;
-      probe.head = shape[0];
-    }
-    const std::size_t bytes = element_count(shape) * sizeof(float);
-    if (batches.empty() || held + bytes > kBytes) {
+    if (std::ranges::find(heads, layer.data, &Head::value) != heads.end()) continue;
+    const Shape shape = shape_on(model.graph().value(layer.data), sample);
+    const std::size_t entries = shape.size() > 1 ? static_cast<std::size_t>(std::max<std::int64_t>(shape[0], 1)) : 1;
+    heads.push_back({layer.data, entries, element_count(shape) / entries * sizeof(float)});
+  }
+  return heads;
+}
+
+// So many bytes of each value that all of them together take no more than this, if one entry of each does.
+std::size_t share_of_each(std::span<const Head> heads, std::size_t together) {
+  const auto fits = [&](std::size_t most_bytes) {
+    std::size_t sum = 0;
+    for (const Head& head : heads) sum += head.within(most_bytes) * head.bytes;
+    return sum <= together;
+  };
+  if (fits(std::numeric_limits<std::size_t>::max())) return std::numeric_limits<std::size_t>::max();
+  std::size_t least = 0;
+  std::size_t most = together;  // a value that takes it all leaves nothing to the others
+  while (least + 1 < most) {
+    const std::size_t middle = (least + most) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least;
+}
+
+// Probes that leave the graph together: in one pass where the first entries of batches suffice.
+std::vector<std::vector<Probe>> batches_of(std::span<const Head> heads, std::size_t together) {
+  const std::size_t share = share_of_each(heads, together);
+  std::vector<std::vector<Probe>> batches;
+  std::size_t held = 0;
+  for (const Head& head : heads) {
+    const std::size_t entries = head.within(share);
+    const std::size_t bytes = entries * head.bytes;
+    if (batches.empty() || held + bytes > together) {
       batches.emplace_back();
       held = 0;
     }
     held += bytes;
+    Probe probe{head.value};
+    if (entries < head.entries) probe.reduction = Probe::Reduction::kHead;
+    probe.head = static_cast<std::int64_t>(entries);
     batches.back().push_back(std::move(probe));
   }
   return batches;
@@ -188,11 +220,11 @@ std::vector<Layer> layers_of(const Plan& plan, const Graph& graph) {
 
 std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<const Layer> layers,
                               std::span<const Sample> samples, std::span<const std::size_t> wanted,
-                              std::size_t most_bytes) {
+                              std::size_t together) {
   std::vector<Sampler> samplers;
   for (const Layer& layer : layers) samplers.emplace_back(model.graph(), plan, layer);
   if (layers.empty() || samples.empty()) return std::vector<Rows>(layers.size());
-  for (const std::vector<Probe>& probes : batches_of(model, layers, samples.front(), most_bytes)) {
+  for (const std::vector<Probe>& probes : batches_of(heads_of(model, layers, samples.front()), together)) {
     CompileOptions options;
     options.requests = 1;  // finished ones would wait with all that they hold
     const auto session = model.compile(options, probes);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,11 +48,11 @@ struct Rows {
 };
 
 // At most so many rows of each layer on each sample (`wanted`, by layer), spread over the positions of its output.
-// Where the rows of samples differ in length there are none. Runs `model`, the base, on all samples, in several passes
-// where the data of all layers would take too much memory. Of data larger than `most_bytes` on one sample only the
-// first entries along the first axis are looked at, those of a batch: as many as fit, or one.
+// Where the rows of samples differ in length there are none. Runs `model`, the base, on all samples. Of batches it
+// looks at the first entries only, along the first axis, where the data of all layers would take more than these bytes
+// together: at one of each at least, in several passes if need be.
 std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<const Layer> layers,
                               std::span<const Sample> samples, std::span<const std::size_t> wanted,
-                              std::size_t most_bytes = std::numeric_limits<std::size_t>::max());
+                              std::size_t together = std::size_t{64} << 20U);
 
 }  // namespace tightrope

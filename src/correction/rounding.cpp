@@ -206,10 +206,9 @@ std::vector<Layer> loud_layers(const Model& model, const Plan& plan, std::vector
                                std::span<const Sample> samples) {
   constexpr double kBearable = 1e-3;  // of the variance of the output: 30 dB
   constexpr std::size_t kRows = 256;  // in all
-  constexpr std::size_t kBytes = std::size_t{1} << 20U;
   const std::span<const Sample> few = typical_samples(samples);
   const std::vector<std::size_t> wanted(layers.size(), kRows / few.size());
-  const std::vector<Rows> rows = sample_rows(model, plan, layers, few, wanted, kBytes);
+  const std::vector<Rows> rows = sample_rows(model, plan, layers, few, wanted);
   std::vector<double> errors(layers.size());
   for_each_in_parallel(layers.size(), [&](std::size_t l) {
     const Quantizer& quantizer = plan.quantizers[layers[l].weight];
@@ -257,7 +256,6 @@ RoundedWeights round_layers(const Model& model, Plan plan, std::vector<Layer> la
                             bool centered) {
   constexpr double kMostWork = 4e11;  // in all layers: a minute or two
   constexpr std::size_t kBytes = std::size_t{256} << 20U;
-  constexpr std::size_t kOfOneValue = std::size_t{4} << 20U;  // on one sample
   RoundedWeights result{std::move(plan)};
   if (samples.size() < 2) return result;
   double work = 0;
@@ -279,7 +277,7 @@ RoundedWeights round_layers(const Model& model, Plan plan, std::vector<Layer> la
       wanted.push_back(rows);
     }
     const std::span<const Layer> batch = std::span(layers).subspan(first, end - first);
-    const std::vector<Rows> rows = sample_rows(model, result.plan, batch, samples, wanted, kOfOneValue);
+    const std::vector<Rows> rows = sample_rows(model, result.plan, batch, samples, wanted);
     std::vector<Outcome> outcomes(batch.size());
     for_each_in_parallel(batch.size(), [&](std::size_t l) {
       const Quantizer& quantizer = result.plan.quantizers[batch[l].weight];

@@ -8,8 +8,10 @@
 #include "accuracy/ranking.h"
 #include "base/json.h"
 #include "base/model_fingerprint.h"
+#include "pipeline/alternatives.h"
 #include "pipeline/make_plan.h"
 #include "pipeline/run_facts.h"
+#include "statistics/thinning.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
@@ -116,14 +118,15 @@ class Planning {
 
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
                          const AccuracyOptions& options, Store* store) {
-  if (const auto known = store != nullptr ? store->find("scores") : std::nullopt)
+  const std::string name = "scores of " + name_of_evaluation(plan);  // tuned or not
+  if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
-  const std::vector<Sample>& samples = planning.samples();
+  const std::vector<Sample> samples = spread_evenly(planning.samples(), ranking_samples(options));
   log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
   std::vector<double> scores = rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
-  if (store != nullptr) store->keep("scores", Json(scores).dump());
+  if (store != nullptr) store->keep(name, Json(scores).dump());
   return scores;
 }
 
@@ -147,12 +150,17 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
     throw InvalidArgument(
         "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
   const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
-  Planning planning(model, calibration, options, ranking_samples(accuracy), store.get());
-  const Means means{caller.evaluate, memory_in(store.get()),
+  const std::size_t kept = std::max(ranking_samples(accuracy), accuracy.tune_hyperparams ? kAlternativeSamples : 0);
+  Planning planning(model, calibration, options, kept, store.get());
+  const auto tune = [&](const Plan& plan) { return tuned(model, plan, planning.samples(), options); };
+  const Means means{caller.evaluate,
+                    memory_in(store.get()),
                     [&](const Plan& plan, std::span<const Group> groups) {
                       return rank(model, plan, groups, planning, accuracy, store.get());
                     },
-                    static_cast<std::int64_t>(ranking_samples(accuracy)), since};
+                    static_cast<std::int64_t>(ranking_samples(accuracy)),
+                    since,
+                    accuracy.tune_hyperparams ? tune : std::function<Plan(const Plan&)>()};
   Report report = evaluate_original(means, accuracy);
   const PlanResult& planned = planning.result();
   add_to(report, planned.report);

@@ -120,6 +120,48 @@ TEST_F(ControlAccuracy, ReturnsTheQuantizedModelWhereItIsGoodEnough) {
   EXPECT_EQ(advice_for(report), "");
 }
 
+TEST_F(ControlAccuracy, GoesOnWithATunedPlanThatIsBetter) {
+  build({256, 256, 4, 256});
+  Means with = means(accuracy());
+  int tunings = 0;
+  with.tune = [&](const Plan& first) {
+    ++tunings;
+    Plan better = first;
+    better.quantizers[4].range.levels = 256;
+    return better;
+  };
+  const auto [best, report, met] = control(with, limit(0.05));
+  EXPECT_TRUE(met);
+  EXPECT_EQ(tunings, 1);
+  EXPECT_EQ(best, with.tune(plan));
+  EXPECT_THAT(report.reverted, IsEmpty());
+  ASSERT_THAT(report.evaluations, SizeIs(3));
+  EXPECT_EQ(report.evaluations[2].name, "tuned model");
+  EXPECT_EQ(report.final_metric, report.evaluations[2].metric);
+  EXPECT_EQ(report.quantized_metric, report.evaluations[1].metric);
+}
+
+TEST_F(ControlAccuracy, ForgetsATunedPlanThatIsNoBetter) {
+  build({256, 256, 4, 256});
+  Means with = means(accuracy());
+  with.tune = [&](const Plan& first) {
+    Plan worse = first;
+    for (Quantizer& quantizer : worse.quantizers) quantizer.range.levels = 3;
+    return worse;
+  };
+  const auto [best, report, met] = control(with, limit(0.02));
+  EXPECT_TRUE(met);
+  EXPECT_EQ(report.evaluations[2].name, "tuned model");
+  EXPECT_THAT(report.reverted, ElementsAre("product2"));
+}
+
+TEST_F(ControlAccuracy, TunesNothingThatIsGoodEnough) {
+  build({256, 256, 256, 256});
+  Means with = means(accuracy());
+  with.tune = [](const Plan&) -> Plan { throw InternalError("nobody asked for it"); };
+  EXPECT_THAT(control(with, limit(0.05)).report.evaluations, SizeIs(2));
+}
+
 TEST_F(ControlAccuracy, RevertsTheCulpritAlone) {
   build({256, 256, 4, 256});
   const auto [best, report, met] = control(accuracy(), limit(0.02));
