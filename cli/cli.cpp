@@ -93,6 +93,7 @@ constexpr Estimator kEstimators[] = {
     {"mean_no_outliers_minmax", "min", "max", "mean_no_outliers", "mean_no_outliers"},
     {"mean_quantile", "quantile", "quantile", "mean", "mean"},
     {"histogram", "raw", "raw", "histogram", "histogram"},
+    {"output_error", "min", "max", "output_error", "output_error"},
 };
 
 std::vector<std::string_view> estimator_names() {
@@ -196,6 +197,16 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   add("--objective", arguments.objective,
       "What the search keeps: the most operations in 8 bits, or the least latency (operations, latency)")
       ->capture_default_str();
+  command
+      ->add_flag("--repair,!--no-repair", values.accuracy.repair,
+                 "Where the limit is broken, try other ranges, levels and biases before anything is reverted")
+      ->needs(metric)
+      ->group(control);
+  command
+      ->add_flag("--tune-hyperparams", values.accuracy.tune_hyperparams,
+                 "Try other ranges, levels and biases even if the limit is met")
+      ->needs(metric)
+      ->group(control);
   add("--time-budget", values.accuracy.time_budget, "Seconds for the whole job; the best model found in time is saved");
   add("--work-dir", values.accuracy.work_dir,
       "Folder that keeps what was measured: the same call goes on where an earlier one ended");
@@ -317,6 +328,8 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
   options.early_stopping = typed.early_stopping;
   options.measure_deployed = typed.measure_deployed;
   options.max_num_iterations = arguments.max_validations.value_or(options.max_num_iterations);
+  options.repair = typed.repair;
+  options.tune_hyperparams = typed.tune_hyperparams;
   check(options);
   return options;
 }

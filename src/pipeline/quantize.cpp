@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tightrope/quantize.h"
+#include "accuracy/messages.h"
 
 #include <fmt/format.h>
 
@@ -73,8 +74,8 @@ class Validating {
     } catch (const Cancelled&) {
       throw;
     } catch (const std::exception& error) {
-      log(LogLevel::kInfo, fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(),
-                                       error.what()));
+      log(LogLevel::kInfo,
+          fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(), error.what()));
       return std::nullopt;
     }
   }

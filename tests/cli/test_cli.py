@@ -188,7 +188,7 @@ def test_statistics_are_kept_in_a_file_and_reused(work, out, tmp_path):
 
 def test_range_estimators_are_chosen_by_name(work, out):
     weights = set()
-    for name in ("minmax", "mean_quantile", "histogram"):
+    for name in ("minmax", "mean_quantile", "histogram", "output_error"):
         result = quantize(work, out / f"{name}.xml", "--range-estimator", name)
         assert result.returncode == DONE, result.stderr
         weights.add((out / f"{name}.bin").read_bytes())
