@@ -49,13 +49,12 @@ QuantizationResult quantize(const Model& model, const Dataset& calibration, cons
 }
 
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
-                                                  const Dataset& validation, const ValidationFn& validate,
+                                                  const Dataset& validation, const ModelValidationFn& validate,
                                                   const QuantizeOptions& options, const AccuracyOptions& accuracy) {
   Caller caller;
   caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
-    const auto session = model.apply(plan)->compile({accuracy.validation_device, accuracy.validation_precision, false});
     const CountedDataset counted(validation);
-    const Validation measured = validate(*session, counted);
+    const Validation measured = validate(*model.apply(plan), counted);
     return {measured.metric, counted.items(), measured.metrics};
   };
   if (accuracy.intermediate_model_dir) {
@@ -71,6 +70,16 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
   if (controlled.met) return std::move(*result);
   std::string message = fmt::format("{} {}", shortfall_of(result->report), advice_for(result->report));
   throw AccuracyNotReached(message, std::move(result));
+}
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  const ModelValidationFn compiled = [&](const Model& applied, const Dataset& data) {
+    const auto session = applied.compile({accuracy.validation_device, accuracy.validation_precision, false});
+    return validate(*session, data);
+  };
+  return quantize_with_accuracy_control(model, calibration, validation, compiled, options, accuracy);
 }
 
 }  // namespace tightrope
