@@ -147,11 +147,11 @@ int main(int argc, char** argv) {
     if (kind == "original") original = numbers_in(line);
     if (kind != "candidate") continue;
     const Numbers values = numbers_in(line);
-    const bool are_shares = tightrope::bounds_of(original) && tightrope::bounds_of(values);
+    const bool are_counts = tightrope::bounds_of(original) && tightrope::bounds_of(values);
     study(name, limit,
           {tightrope::drops_of(original, values, true),
-           are_shares ? std::optional(tightrope::bounds_of_drops(original, true)) : std::nullopt,
-           are_shares ? tightrope::bounds_of(original) : std::nullopt},
+           are_counts ? std::optional(tightrope::bounds_of_drops(original, true)) : std::nullopt,
+           are_counts ? tightrope::bounds_of(original) : std::nullopt},
           orders);
   }
   return 0;

@@ -47,8 +47,8 @@ std::vector<double> drops_of(std::span<const double> original, std::span<const d
 }
 
 std::optional<Bounds> bounds_of(std::span<const double> values) {
-  const bool are_shares = std::ranges::all_of(values, [](double value) { return value >= 0 && value <= 1; });
-  return are_shares && !values.empty() ? std::optional(Bounds{-1, 1}) : std::nullopt;
+  const bool are_counts = std::ranges::all_of(values, [](double value) { return value == 0 || value == 1; });
+  return are_counts && !values.empty() ? std::optional(Bounds{-1, 1}) : std::nullopt;
 }
 
 Bounds bounds_of_drops(std::span<const double> original, bool higher_is_better) {

@@ -18,10 +18,10 @@ namespace tightrope {
 std::vector<double> drops_of(std::span<const double> original, std::span<const double> candidate,
                              bool higher_is_better);
 
-// Between which numbers a drop of an item lies: known where all values of the original are shares.
+// Between which numbers a drop of an item lies: known where items are right or wrong, 1 or 0.
 std::optional<Bounds> bounds_of(std::span<const double> values);
 
-// The same of items whose values for the original are these shares.
+// The same of items that the original was right or wrong on as `original` says.
 Bounds bounds_of_drops(std::span<const double> original, bool higher_is_better);
 
 // Whether the metric of an evaluation of one metric is the mean of its values per item.
