@@ -22,7 +22,7 @@ TEST(Forecast, FollowsFromTheSecondsOfAnItemAndOfCompiling) {
   EXPECT_DOUBLE_EQ(stages[2].estimate, 1.1 + 0.6 * 50);
   test::LogCapture log;
   log_forecast(stages, start, 60);
-  EXPECT_THAT(log.text(LogLevel::kInfo), testing::AllOf(testing::HasSubstr("about 108 s in all, 47.9 s of them"),
+  EXPECT_THAT(log.text(LogLevel::kInfo), testing::AllOf(testing::HasSubstr("about 108 s in all, 48 s of them"),
                                                         testing::HasSubstr("up to 52 s more for each candidate")));
 }
 
