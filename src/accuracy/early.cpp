@@ -51,6 +51,8 @@ std::optional<Bounds> bounds_of(std::span<const double> original, std::span<cons
   std::set<double> values(original.begin(), original.end());
   values.insert(candidate.begin(), candidate.end());
   if (values.empty() || 2 * values.size() > original.size()) return std::nullopt;
+  if (std::ranges::all_of(values, [](double value) { return value == 0 || value == 1; })) return Bounds{0, 1};
+  if (values.size() == 1) return std::nullopt;  // they may be steps, but of what size?
   return Bounds{*values.begin(), *values.rbegin()};
 }
 
