@@ -72,6 +72,7 @@ struct Arguments {
   std::optional<double> smooth_quant_alpha_convolution;
   std::string drop_type = "absolute";
   std::string restore_mode = "activations_and_weights";
+  std::string objective = "operations";
   std::string precision = "f32";
   std::optional<std::int64_t> max_validations;
   bool quiet = false;
@@ -192,6 +193,9 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
       "Its precision of operations not in 8 bits: f32, bf16, f16, or default; for ONNX f32 or default")
       ->capture_default_str();
   add("--max-validations", arguments.max_validations, "Validations after the first two");
+  add("--objective", arguments.objective,
+      "What the search keeps: the most operations in 8 bits, or the least latency (operations, latency)")
+      ->capture_default_str();
   add("--time-budget", values.accuracy.time_budget, "Seconds for the whole job; the best model found in time is saved");
   add("--work-dir", values.accuracy.work_dir,
       "Folder that keeps what was measured: the same call goes on where an earlier one ended");
@@ -299,6 +303,7 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
         fmt::format("option 'precision' is '{}'; {} is needed", arguments.precision, fmt::join(precisions, " or ")));
   }
   const nlohmann::json json = {{"drop_type", arguments.drop_type},
+                               {"objective", arguments.objective},
                                {"advanced_accuracy_restorer_parameters", {{"restore_mode", arguments.restore_mode}}}};
   AccuracyOptions options =
       accuracy_options_from_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

@@ -309,6 +309,14 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("quantize_with_accuracy_control", "validation_device"): control({"validation_device": "NONE"}, refusal="NONE"),
     ("quantize_with_accuracy_control", "validation_precision"): control({"validation_precision": "f99"}, refusal="f99"),
+    ("quantize_with_accuracy_control", "objective"): control(
+        {"objective": "latency"},
+        lambda a, b: (
+            not any("saving" in group for group in a.report["groups"])
+            and all("saving" in group for group in b.report["groups"])
+        ),
+        max_drop=0.01,
+    ),
     ("quantize_with_accuracy_control", "time_budget"): control(
         {"time_budget": 1e-9},
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),

@@ -20,7 +20,15 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 from tightrope.errors import InvalidArgumentError
-from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import (
+    DropType,
+    ModelType,
+    Objective,
+    Placement,
+    QuantizationMode,
+    QuantizationPreset,
+    TargetDevice,
+)
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
     AdvancedQuantizationParameters,
@@ -72,6 +80,7 @@ def accuracy_options(
     advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None,
     validation_device: str,
     validation_precision: str,
+    objective: Objective | str = Objective.OPERATIONS,
     time_budget: float | None = None,
     work_dir: str | PathLike[str] | None = None,
     early_stopping: bool = True,
@@ -93,6 +102,7 @@ def accuracy_options(
         ),
         "validation_device": _encode("validation_device", validation_device, str),
         "validation_precision": _encode("validation_precision", validation_precision, str),
+        "objective": _encode("objective", objective, Objective),
         "time_budget": _encode("time_budget", time_budget, float | None),
         "work_dir": _encode("work_dir", work_dir, str | PathLike[str] | None),
         "early_stopping": _encode("early_stopping", early_stopping, bool),

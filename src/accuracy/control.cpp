@@ -5,8 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "accuracy/deployed.h"
 #include "accuracy/drop.h"
@@ -193,25 +195,54 @@ void log_trial(const EvaluationRecord& trial, const Report& report, std::size_t 
                   drop_text(trial, report), trial.reverted.size(), operations, first_of(trial.reverted)));
 }
 
-// About as long as a ranking takes: each group is compiled, and run on some items; a fraction of a validation at least.
-double ranking_seconds(const EvaluationRecord& quantized, std::size_t groups, std::int64_t samples) {
-  if (quantized.items <= 0) return 0;
-  const double share = static_cast<double>(samples) / static_cast<double>(quantized.items);
-  return static_cast<double>(groups + 1) * quantized.seconds * std::min(share, 1.0);
-}
-
+// Groups that there was no time for get the mean of the others. Time for one validation is left.
 std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, const Means& means,
                               const Validator& validate, Report& report) {
-  const EvaluationRecord& quantized = report.evaluations.back();
-  const double seconds = ranking_seconds(quantized, groups.size(), means.ranking_samples);
-  if (validate.has_time(seconds + quantized.seconds))
-    return timed(report, "ranking", [&] { return means.rank(plan, groups); });
+  const double validation = report.evaluations.back().seconds;
+  const auto has_time = [&](double seconds) { return validate.has_time(seconds + validation); };
+  std::vector<double> scores;
+  if (has_time(0)) scores = timed(report, "ranking", [&] { return means.rank(plan, groups, has_time); });
+  if (scores.size() == groups.size()) return scores;
   log(LogLevel::kWarning,
-      fmt::format(
-          "[ranking] left out: about {:.0f} s are more than the time budget leaves; all groups count as equally "
-          "harmful.",
-          seconds));
-  return std::vector<double>(groups.size(), 1);
+      fmt::format("[ranking] the time budget left time for {} of {} groups; the others count as harmful as these on "
+                  "average.",
+                  scores.size(), groups.size()));
+  const double mean =
+      scores.empty() ? 1 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
+  scores.resize(groups.size(), mean);
+  return scores;
+}
+
+// What reverting each group costs; with latency as the objective also what the groups save, in the report.
+std::vector<double> prices_of(const Plan& plan, std::span<const Group> groups, const Means& means,
+                              const AccuracyOptions& options, Report& report) {
+  if (options.objective == Objective::kLatency && means.latency) {
+    const std::vector<double> savings =
+        timed(report, "latencies", [&] { return savings_of(plan, groups, options.restore_mode, means.latency); });
+    for (std::size_t g = 0; g < groups.size(); ++g) report.groups[g].saving = savings[g];
+    return prices_from(savings);
+  }
+  std::vector<double> prices;
+  for (const Group& group : groups) prices.push_back(price(group));
+  return prices;
+}
+
+// Reverts in addition what saved nothing, if the model is faster for it and still within the limit.
+void revert_idle(RestoreResult& found, const Plan& plan, std::span<const Group> groups, const Means& means,
+                 const AccuracyOptions& options, const Report& report, const EvaluateSet& evaluate_set) {
+  std::vector<bool> more = found.best.reverted;
+  for (std::size_t g = 0; g < groups.size(); ++g) more[g] = more[g] || report.groups[g].saving.value_or(1) <= 0;
+  if (!found.met || more == found.best.reverted) return;
+  const auto plan_of = [&](const std::vector<bool>& reverted) {
+    return without_orphans(without(plan, groups, reverted, options.restore_mode));
+  };
+  const std::vector<double> seconds = means.latency(std::array{plan_of(found.best.reverted), plan_of(more)});
+  if (seconds[1] >= seconds[0]) return;
+  const std::optional<double> drop = evaluate_set(more);
+  if (!drop || *drop > report.max_drop) return;
+  found.best = {more, *drop};
+  found.minimal = false;
+  found.stopped += " Operations that cost more time in 8 bits than in floating point were reverted as well.";
 }
 
 // Of the sets that were measured on all items the cheapest within the limit, else the one with the lowest drop.
@@ -232,12 +263,9 @@ RestoreResult search(const Plan& plan, std::span<const Group> groups, const Mean
                      std::map<std::vector<bool>, Trial>& trials) {
   const double initial_drop = report.evaluations.back().drop;
   const std::vector<double> scores = scores_of(plan, groups, means, validate, report);
-  std::vector<double> prices;
   const std::size_t operations = quantized_operations(plan).size();
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    prices.push_back(price(groups[g]));
-    report.groups.push_back({groups[g].operations, scores[g], false});
-  }
+  for (std::size_t g = 0; g < groups.size(); ++g) report.groups.push_back({groups[g].operations, scores[g], false});
+  const std::vector<double> prices = prices_of(plan, groups, means, options, report);
 
   const auto plan_of = [&](const std::vector<bool>& reverted) {
     return without_orphans(without(plan, groups, reverted, options.restore_mode));
@@ -260,12 +288,26 @@ RestoreResult search(const Plan& plan, std::span<const Group> groups, const Mean
     progress("search", candidates, 0);
     return trial.record.drop;
   };
+  const EvaluateSet in_full = [&](const std::vector<bool>& reverted) -> std::optional<double> {
+    const auto known = trials.find(reverted);
+    if (known != trials.end() && !known->second.record.early) return known->second.record.drop;
+    const Plan candidate = plan_of(reverted);
+    if (!validate.has_time_for(candidate, false)) return std::nullopt;
+    const Trial trial =
+        validate(candidate, fmt::format("candidate {}", ++candidates), reverted_between(plan, candidate));
+    trials.insert_or_assign(reverted, trial);
+    log_trial(trial.record, report, operations);
+    return trial.record.drop;
+  };
   const auto search_it = [&] {
     for (;;) {
       RestoreResult found = restore(prices, scores, initial_drop, report.max_drop, options.max_num_iterations,
                                     evaluate_set);
       const auto best = trials.find(found.best.reverted);
-      if (!best->second.record.early) return found;
+      if (!best->second.record.early) {
+        revert_idle(found, plan, groups, means, options, report, in_full);
+        return found;
+      }
       // On all items it may turn out to be another drop; then the search goes on from what it knows.
       const Plan candidate = plan_of(best->first);
       if (!validate.has_time_for(candidate, false)) {
@@ -286,6 +328,28 @@ RestoreResult search(const Plan& plan, std::span<const Group> groups, const Mean
   return found;
 }
 
+// True where the returned model is not faster than the original. The difference has to be more than noise.
+bool is_slow(const Report& report) {
+  constexpr double kLeastGain = 0.98;
+  return report.latency && report.latency->final > kLeastGain * report.latency->original;
+}
+
+void compare_latencies(const Plan& plan, const Plan& best, const Means& means, Report& report) {
+  if (!means.latency) return;
+  std::vector<Plan> plans = {Plan{}, plan};
+  if (best != plan) plans.push_back(best);
+  const std::vector<double> seconds = timed(report, "latencies", [&] { return means.latency(plans); });
+  report.latency = {seconds[0], seconds[1], seconds.back()};
+  const std::string text =
+      fmt::format("[latency] original {:.3g} ms, quantized {:.3g} ms, result {:.3g} ms per inference", 1e3 * seconds[0],
+                  1e3 * seconds[1], 1e3 * seconds.back());
+  if (is_slow(report)) {
+    log(LogLevel::kWarning, text + ": on this machine 8 bits do not pay for this model; the original is as fast.");
+  } else {
+    log(LogLevel::kInfo, text + ".");
+  }
+}
+
 void log_result(const Report& report, bool met) {
   const std::size_t all = report.quantized.size() + report.reverted.size();
   log(met ? LogLevel::kInfo : LogLevel::kWarning,
@@ -303,6 +367,15 @@ std::string accepting_limit(const Report& report) {
       limits.push_back(fmt::format("{} for '{}'", rounded_up(metric.drop), metric.name));
   }
   return fmt::format("max_drop {}", fmt::join(limits, " and "));
+}
+
+// What is said of the plan that is returned.
+void describe(Report& report, const Plan& plan, const Plan& best, const EvaluationRecord& final) {
+  if (final.metrics.empty()) report.final_metric = final.metric;
+  report.final_metrics = final.metrics;
+  report.drop = final.drop;
+  report.quantized = quantized_operations(best);
+  report.reverted = reverted_between(plan, best);
 }
 
 }  // namespace
@@ -347,8 +420,9 @@ Controlled control_accuracy(const Plan& plan, const Means& means, const Accuracy
   std::map<std::vector<bool>, Trial> trials{{nothing, quantized}};
   log_trial(quantized.record, report, quantized_operations(plan).size());
 
+  const bool for_speed = options.objective == Objective::kLatency && means.latency;
   RestoreResult found{{nothing, quantized.record.drop}, quantized.record.drop <= report.max_drop, true, 0, {}};
-  if (found.met) {
+  if (found.met && !for_speed) {
     found.stopped = "With everything in 8 bits the drop is within the limit.";
   } else if (options.max_num_iterations <= 0) {
     found.minimal = false;
@@ -366,17 +440,21 @@ Controlled control_accuracy(const Plan& plan, const Means& means, const Accuracy
   report.stopped = found.stopped;
   report.minimal = found.minimal;
   const auto& [final, evaluation] = trials.at(found.best.reverted);
-  if (final.metrics.empty()) report.final_metric = final.metric;
-  report.final_metrics = final.metrics;
-  report.drop = found.best.drop;
   for (std::size_t g = 0; g < report.groups.size(); ++g) report.groups[g].reverted = found.best.reverted[g];
-  report.quantized = quantized_operations(best);
-  report.reverted = reverted_between(plan, best);
+  describe(report, plan, best, final);
   log_result(report, found.met);
   report.interval = interval_of_drop(start.original, evaluation, options);
   log_interval(report, final.items);
   const auto measure_it = [&] { return measure_deployed(best, start.original, evaluation, means, options); };
   report.deployed = options.measure_deployed ? timed(report, "validation as deployed", measure_it) : measure_it();
+  compare_latencies(plan, best, means, report);
+  if (for_speed && found.met && report.max_drop >= 0 && is_slow(report)) {
+    best = Plan{};
+    report.stopped = "In 8 bits the model is not faster than the original on this machine, so this is the original.";
+    report.minimal = false;
+    for (GroupRecord& group : report.groups) group.reverted = true;
+    describe(report, plan, best, report.evaluations.front());
+  }
   return {std::move(best), std::move(report), found.met};
 }
 

@@ -11,6 +11,7 @@
 
 #include "accuracy/evaluation.h"
 #include "accuracy/groups.h"
+#include "accuracy/latency.h"
 #include "base/stopwatch.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
@@ -28,10 +29,13 @@ struct Controlled {
 struct Means {
   Evaluate evaluate;  // what it throws reaches the caller unchanged
   Memory memory;      // evaluations that are in there are not made again
-  // The harm of each group by itself, 0 or more; asked for once, and only if the limit is broken.
-  std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups)> rank;
-  std::int64_t ranking_samples = 0;  // items per score, from which the time of the ranking is estimated
-  Stopwatch since;                   // when AccuracyOptions::time_budget began
+  // The harm of each group by itself, 0 or more; asked for once, and only if the limit is broken. Before it goes on it
+  // asks `has_time` for some seconds; where it is refused, the scores end there.
+  std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups,
+                                    const std::function<bool(double seconds)>& has_time)>
+      rank;
+  Latency latency;  // empty: latencies are not measured
+  Stopwatch since;  // when AccuracyOptions::time_budget began
   Parts parts = {};                  // of the validation data
   std::function<Plan()> damaged = {};  // a plan that any metric must find bad; may be empty
   // In the precision that the device chooses by itself, and its name; empty where the validation's is no other.
@@ -59,8 +63,13 @@ Start evaluate_original(const Means& means, const AccuracyOptions& options);
 // Candidates are judged on a part of the items where that settles it (accuracy/early.h); the returned plan was measured
 // on all of them.
 //
-// With a time budget nothing begins that is not expected to end in time: neither the ranking, without which groups
-// count as equally harmful, nor another evaluation. The first two evaluations are always made.
+// With a time budget nothing begins that is not expected to end in time: neither the score of another group, without
+// which it counts as harmful as the others on average, nor another evaluation. The first two evaluations are always
+// made.
+//
+// Where latencies are measured, those of the original and of the returned model are compared at the end, and the log
+// says where 8 bits do not pay. With Objective::kLatency the search keeps the groups that save most, reverts in the end
+// what only costs time, and gives the original where nothing is faster than that.
 //
 // Throws InvalidArgument for a metric that is not finite, and where the validation data were used up by an earlier
 // pass. Story: docs/algorithms.md#accuracy-control

@@ -62,6 +62,7 @@ GroupRecord read_group(ObjectReader& reader) {
   GroupRecord record;
   record.operations = reader.texts("operations");
   record.score = reader.number("score");
+  record.saving = reader.has("saving") ? reader.optional_number("saving") : std::nullopt;
   record.reverted = reader.boolean("reverted");
   reader.finish();
   return record;
@@ -72,6 +73,12 @@ StageRecord read_stage(ObjectReader& reader) {
   record.name = reader.text("name");
   record.seconds = read_seconds(reader);
   record.estimate = read_seconds(reader, "estimated_seconds");
+  reader.finish();
+  return record;
+}
+
+LatencyRecord read_latency(ObjectReader& reader) {
+  const LatencyRecord record = {reader.number("original"), reader.number("quantized"), reader.number("final")};
   reader.finish();
   return record;
 }
@@ -168,13 +175,20 @@ std::string to_json(const Report& report, bool with_times) {
   }
   json["groups"] = Json::array();
   for (const GroupRecord& record : report.groups) {
-    json["groups"].push_back(
-        {{"operations", record.operations}, {"score", record.score}, {"reverted", record.reverted}});
+    Json& group = json["groups"].emplace_back(
+        Json{{"operations", record.operations}, {"score", record.score}, {"reverted", record.reverted}});
+    if (with_times && record.saving) group["saving"] = *record.saving;
   }
   json["stages"] = Json::array();
   for (const StageRecord& record : report.stages) {
     json["stages"].push_back(add_seconds(Json::object({{"name", record.name}}), record.seconds));
     if (with_times && record.estimate > 0) json["stages"].back()["estimated_seconds"] = record.estimate;
+  }
+  json["latency"] = Json();
+  if (with_times && report.latency) {
+    json["latency"] = {{"original", report.latency->original},
+                       {"quantized", report.latency->quantized},
+                       {"final", report.latency->final}};
   }
   return readable_text(json);
 }
@@ -207,6 +221,7 @@ Report report_from_json(std::string_view text) {
   for (ObjectReader& record : reader.objects("evaluations")) report.evaluations.push_back(read_evaluation(record));
   for (ObjectReader& record : reader.objects("groups")) report.groups.push_back(read_group(record));
   for (ObjectReader& record : reader.objects("stages")) report.stages.push_back(read_stage(record));
+  if (auto latency = reader.optional_object("latency")) report.latency = read_latency(*latency);
   reader.finish();
   return report;
 }
@@ -236,6 +251,10 @@ std::string to_text(const Report& report) {
   if (!report.evaluations.empty())
     text += fmt::format("validations: {}{}\n", report.evaluations.size(),
                         report.minimal ? ", reverted set proven minimal" : "");
+  if (report.latency) {
+    text += fmt::format("latency: original {:.3g} ms, quantized {:.3g} ms, final {:.3g} ms\n",
+                        1e3 * report.latency->original, 1e3 * report.latency->quantized, 1e3 * report.latency->final);
+  }
   if (!report.stopped.empty()) text += report.stopped + "\n";
   if (!report.stages.empty()) {
     double seconds = 0;

@@ -125,16 +125,35 @@ class Planning {
 };
 
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
-                         const AccuracyOptions& options, Store* store) {
+                         const AccuracyOptions& options, Store* store,
+                         const std::function<bool(double seconds)>& has_time) {
   if (const auto known = store != nullptr ? store->find("scores") : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
   const std::vector<Sample>& samples = planning.samples();
   log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
-  std::vector<double> scores = rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
-  if (store != nullptr) store->keep("scores", Json(scores).dump());
+  std::vector<double> scores =
+      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
+  if (store != nullptr && scores.size() == groups.size()) store->keep("scores", Json(scores).dump());
   return scores;
+}
+
+constexpr double kSecondsPerModel = 0.05;
+
+// The models run as they will after this: with the precision that the device chooses.
+std::vector<double> measured_latencies(const Model& model, std::span<const Plan> plans, Planning& planning,
+                                       const AccuracyOptions& options, Store* store) {
+  std::string name = "latencies";
+  for (const Plan& plan : plans) name += " " + name_of_evaluation(plan);
+  if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
+    return Json::parse(*known).get<std::vector<double>>();
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const Plan& plan : plans)
+    sessions.push_back(model.apply(plan)->compile({.device = options.validation_device, .precision = ""}));
+  const std::vector<double> seconds = latencies(sessions, planning.samples().front(), kSecondsPerModel);
+  if (store != nullptr) store->keep(name, Json(seconds).dump());
+  return seconds;
 }
 
 // The report of the plan becomes part of that of the whole run.
@@ -165,15 +184,22 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
         "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
   const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
   Planning planning(model, calibration, options, ranking_samples(accuracy), store.get());
-  const Means means{caller.evaluate, memory_in(store.get()),
-                    [&](const Plan& plan, std::span<const Group> groups) {
-                      return rank(model, plan, groups, planning, accuracy, store.get());
-                    },
-                    static_cast<std::int64_t>(ranking_samples(accuracy)), since,
-                    caller.parts,
-                    [&] { return damaged_plan(model, options); },
-                    caller.evaluate_deployed,
-                    deployed_precision(model, accuracy)};
+  const Means means{
+      .evaluate = caller.evaluate,
+      .memory = memory_in(store.get()),
+      .rank =
+          [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
+            return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
+          },
+      .latency =
+          [&](std::span<const Plan> plans) {
+            return measured_latencies(model, plans, planning, accuracy, store.get());
+          },
+      .since = since,
+      .parts = caller.parts,
+      .damaged = [&] { return damaged_plan(model, options); },
+      .evaluate_deployed = caller.evaluate_deployed,
+      .deployed_precision = deployed_precision(model, accuracy)};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
   if (!start.is_known) {

@@ -18,7 +18,15 @@ from tightrope.log import get_logger
 from tightrope.model_inputs import named_arrays
 from tightrope.onnx.quantization.backend_parameters import BackendParameters
 from tightrope.options import accuracy_options, quantize_options
-from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import (
+    DropType,
+    ModelType,
+    Objective,
+    Placement,
+    QuantizationMode,
+    QuantizationPreset,
+    TargetDevice,
+)
 from tightrope.progress import ProgressBars
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
@@ -124,6 +132,7 @@ def quantize_with_accuracy_control(
     placement: str = Placement.LEAN,
     statistics_path: str | PathLike[str] | None = None,
     weight_rounding: bool | None = None,
+    objective: str = Objective.OPERATIONS,
     time_budget: float | None = None,
     work_dir: str | PathLike[str] | None = None,
     early_stopping: bool = True,
@@ -153,6 +162,9 @@ def quantize_with_accuracy_control(
         leaves the choice to the device. For ONNX models the device is an execution provider of ONNX Runtime, such as
         "CUDA"; it is used for the ranking, since the validation function makes its own session.
 
+    objective: OPERATIONS to keep the most operations in 8 bits, LATENCY to keep those that save most time. What a group
+        of operations saves is measured on this machine, so two runs may differ. With LATENCY, operations that are
+        slower in 8 bits are reverted, too, and the original is returned where nothing is faster than that.
     time_budget: seconds for the whole job. The original and the fully quantized model are measured in any case; then
         nothing begins that is not expected to end in time, and the best model so far is the result.
     work_dir: folder that keeps the plan, the scores and each evaluation as soon as they are known; it is created where
@@ -190,6 +202,7 @@ def quantize_with_accuracy_control(
         advanced_accuracy_restorer_parameters=advanced_accuracy_restorer_parameters,
         validation_device=validation_device,
         validation_precision=validation_precision,
+        objective=objective,
         time_budget=time_budget,
         work_dir=work_dir,
         early_stopping=early_stopping,

@@ -27,6 +27,15 @@ function showMetrics(report) {
       `${change(report.deployed.drop)}, by execution ${dropText(report, report.deployed.drop_by_execution)}`);
   }
   add("In 8 bits", String(report.quantized.length), `of ${counted(report.quantized.length + report.reverted.length, "operation")}`);
+  for (const metric of report.final_metrics || []) {
+    const limit = report.limits.find((each) => each.name === metric.name);
+    const text = (drop) => (limit.drop_type === "relative" ? `${number(100 * drop)} %` : number(drop));
+    add(metric.name, number(metric.metric), `drop ${text(metric.drop)}, limit ${text(limit.max_drop)}`);
+  }
+  if (report.latency) {
+    const { original, final } = report.latency;
+    add("One inference", duration(final), `original ${duration(original)}: ${number(original / final)} times as fast`);
+  }
   if (report.calibration_items) add("Calibration items", String(report.calibration_items), report.framework);
   show("metrics").querySelector("dl").append(...tiles);
 }
@@ -120,9 +129,10 @@ function addReasons(operations, report) {
   for (const operation of operations) {
     const group = groups.get(operation.name);
     const error = group ? `Quantized alone, its group causes an output error of ${errorText(group.score)}.` : "";
+    const saving = group && group.saving != null ? `In 8 bits it saves ${duration(group.saving)} of an inference.` : "";
     const reasons = {
-      int8: [operation.why, error],
-      reverted: ["Returned by accuracy control to keep the metric.", error],
+      int8: [operation.why, error, saving],
+      reverted: ["Returned by accuracy control to keep the metric.", error, saving],
       float: [operation.why],
       end: [],
     };

@@ -30,8 +30,9 @@ Report example() {
   report.calibration_items = 300;
   report.evaluations = {{"original model", {}, 0.9473684210526315, 0, 190, 1.5},
                         {"candidate 1", {"conv2"}, 0.9447, 0.0026, 190, 1.25}};
-  report.groups = {{{"conv1", "conv3"}, 1.0 / 3, false}, {{"conv2"}, 0.5, true}};
+  report.groups = {{{"conv1", "conv3"}, 1.0 / 3, false}, {{"conv2"}, 0.5, true, 0.002}};
   report.stages = {{"ranking", 0.75}, {"search", 2}};
+  report.latency = {0.004, 0.001, 0.003};
   report.limits = {{"f1", 0.02, "relative", false}};
   report.final_metrics = {{"f1", 0.75, 0.0125}};
   report.evaluations[1].binding = "f1";
@@ -52,6 +53,9 @@ TEST(ReportJson, SurvivesTheRoundTrip) {
   EXPECT_EQ(read.drop_reverted, std::nullopt);
   EXPECT_EQ(read.groups[0].score, 1.0 / 3);
   EXPECT_TRUE(read.groups[1].reverted);
+  EXPECT_EQ(read.groups[0].saving, std::nullopt);
+  EXPECT_EQ(read.groups[1].saving, 0.002);
+  EXPECT_EQ(read.latency->final, 0.003);
   EXPECT_EQ(read.evaluations[1].seconds, 1.25);
   EXPECT_EQ(read.evaluations[1].reverted, example().evaluations[1].reverted);
   EXPECT_EQ(read.stages[0].name, "ranking");
@@ -67,6 +71,8 @@ TEST(ReportJson, IsTheSameForEqualRunsWithoutTimes) {
   Report slow = example();
   slow.evaluations[0].seconds = 99;
   slow.stages[1].seconds = 98;
+  slow.groups[1].saving = 97;
+  slow.latency = {};
   EXPECT_NE(to_json(slow), to_json(example()));
   EXPECT_EQ(to_json(slow, false), to_json(example(), false));
   EXPECT_THAT(to_json(slow, false), Not(HasSubstr("seconds")));
