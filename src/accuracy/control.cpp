@@ -450,6 +450,8 @@ Controlled control_accuracy(const Plan& plan, const Means& means, const Accuracy
   compare_latencies(plan, best, means, report);
   if (for_speed && found.met && report.max_drop >= 0 && is_slow(report)) {
     best = Plan{};
+    report.interval.reset();
+    report.deployed.reset();
     report.stopped = "In 8 bits the model is not faster than the original on this machine, so this is the original.";
     report.minimal = false;
     for (GroupRecord& group : report.groups) group.reverted = true;
