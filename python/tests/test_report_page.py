@@ -81,6 +81,7 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
         "drop_reverted": None,
         "interval": {"low": -0.001, "high": 0.0125, "confidence": 0.95, "items_needed": 300},
         "deployed": {"precision": "bf16", "metric": 0.894, "drop": 0.006, "drop_by_execution": 0.001},
+        "latency": None,
         "minimal": True,
         "quantized": sorted(quantized),
         "reverted": sorted(reverted),
