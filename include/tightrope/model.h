@@ -16,12 +16,14 @@
 
 namespace tightrope {
 
-// An output asked for instead of the model's own: a value, or a reduction of it computed inside the graph.
+// An output asked for instead of the model's own: a value, the first entries of it along the first axis, or a reduction
+// of it computed inside the graph.
 struct Probe {
-  enum class Reduction { kWhole, kMin, kMax, kMean };
+  enum class Reduction { kWhole, kMin, kMax, kMean, kHead };
   ValueId value = kNone;
   Reduction reduction = Reduction::kWhole;
-  std::vector<int> kept_axes;  // axes that are not reduced
+  std::vector<int> kept_axes = {};  // axes that are not reduced
+  std::int64_t head = 0;            // kHead: how many entries, or all where there are fewer
 };
 
 // Adds `offset + gain * mean` to a floating-point value wherever it is read, where `mean` is its own over all axes but
@@ -75,8 +77,8 @@ class Model {
 
   virtual std::string_view framework() const = 0;
 
-  // The precision in which the device runs floating point if nothing else is asked for, such as "bf16"; empty where that
-  // is what the model says.
+  // The precision in which the device runs floating point if nothing else is asked for, such as "bf16"; empty where
+  // that is what the model says.
   virtual std::string default_precision(const std::string& device) const {
     static_cast<void>(device);
     return {};

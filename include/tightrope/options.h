@@ -40,8 +40,8 @@ enum class RestoreMode { kActivationsAndWeights, kActivationsOnly };
 enum class Statistic { kMin, kMax, kAbsMax, kQuantile, kAbsQuantile, kMean, kRaw };
 
 // How the statistics of all items become one number. Histogram: the range with the least error of rounding; of raw
-// only.
-enum class Aggregator { kMin, kMax, kMean, kMedian, kMeanNoOutliers, kMedianNoOutliers, kHistogram };
+// only. Output error: from the extremes inwards, what makes the least error in the outputs of the layers that read it.
+enum class Aggregator { kMin, kMax, kMean, kMedian, kMeanNoOutliers, kMedianNoOutliers, kHistogram, kOutputError };
 
 // How one end of a range is found. Unset fields keep the default for the quantizer.
 struct EndEstimator {
@@ -129,7 +129,9 @@ struct AccuracyOptions {
   bool higher_is_better = true;
   std::vector<MetricLimit> limits;  // for several metrics, instead of the three above: all of them hold
   std::int64_t max_num_iterations = std::numeric_limits<std::int64_t>::max();  // validations after the first two
-  std::optional<std::int64_t> ranking_subset_size;                             // items per ranking score; default: 8
+  bool repair = true;             // where the limit is broken, try to quantize operations in another way first
+  bool tune_hyperparams = false;  // the same where it is not
+  std::optional<std::int64_t> ranking_subset_size;  // items per ranking score; default: 8
   std::optional<std::string> intermediate_model_dir;
   int eval_requests = 0;  // samples at a time in the ranking; 0: the device's choice
   RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;

@@ -231,6 +231,16 @@ def test_a_limit_below_the_weight_of_one_item_causes_a_warning(control: Any, cap
     assert "one item changes it by 0.01562, more than max_drop 0.01" in caplog.text
 
 
+def test_a_repair_leaves_everything_in_eight_bits(control: Any) -> None:
+    report = tightrope.report(control(repair=True))
+    names = [evaluation["name"] for evaluation in report.evaluations]
+    assert names == ["original model", "quantized model", "repaired model"]
+    assert report.repairs
+    assert report.reverted == []
+    assert report.drop <= 0.05 < report.evaluations[1]["drop"]
+    assert tightrope.report(control()).reverted != []
+
+
 # What validation_fn may return.
 
 GOOD_RETURNS = {

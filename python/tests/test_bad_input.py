@@ -11,7 +11,6 @@ import small_models
 
 import tightrope
 from tightrope import (
-    AdvancedAccuracyRestorerParameters,
     AdvancedQuantizationParameters,
     AdvancedSmoothQuantParameters,
     AggregatorType,
@@ -69,20 +68,6 @@ def test_an_option_that_does_not_work_yet_is_refused_by_name_before_any_work(
     with pytest.raises(UnsupportedError, match=name):
         tightrope.quantize_with_accuracy_control(
             fragile, Dataset(data), Dataset(data), lambda model, items: 1.0, **controlled
-        )
-    assert data.read == 0
-
-
-def test_tuning_of_hyperparameters_is_refused_by_name_before_any_work(fragile: ov.Model) -> None:
-    data = small_models.Stream(small_models.vectors(2))
-    restorer = AdvancedAccuracyRestorerParameters(tune_hyperparams=True)
-    with pytest.raises(UnsupportedError, match="tune_hyperparams' = 'true' is not supported"):
-        tightrope.quantize_with_accuracy_control(
-            fragile,
-            Dataset(data),
-            Dataset(data),
-            lambda model, items: 1.0,
-            advanced_accuracy_restorer_parameters=restorer,
         )
     assert data.read == 0
 

@@ -317,6 +317,9 @@ CASES: dict[tuple[str, str], Case] = {
         ),
         max_drop=0.01,
     ),
+    ("quantize_with_accuracy_control", "repair"): control(
+        {"repair": True}, lambda a, b: not a.report["repairs"] and bool(b.report["repairs"]), max_drop=0.01
+    ),
     ("quantize_with_accuracy_control", "time_budget"): control(
         {"time_budget": 1e-9},
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),
@@ -341,7 +344,11 @@ CASES: dict[tuple[str, str], Case] = {
         max_drop=0.01,
     ),
     ("AdvancedAccuracyRestorerParameters", "tune_hyperparams"): control(
-        restorer(tune_hyperparams=True), refusal="tune_hyperparams"
+        restorer(tune_hyperparams=True),
+        lambda a, b: (
+            "repaired model"
+            in {e["name"] for e in b.report["evaluations"]} - {e["name"] for e in a.report["evaluations"]}
+        ),
     ),
     ("AdvancedAccuracyRestorerParameters", "ranking_subset_size"): control(
         restorer(ranking_subset_size=1), lambda a, b: scores(a) != scores(b), max_drop=0.01

@@ -20,7 +20,7 @@ from tightrope.quantization.range_estimator import (
     StatisticsType,
 )
 
-SETS = [name for name in vars(RangeEstimatorParametersSet) if name.isupper()]
+SETS = [name for name in vars(RangeEstimatorParametersSet) if name.isupper() and name != "OUTPUT_ERROR"]
 
 
 def estimator(statistic: Any, aggregator: Any, tool: Any = tightrope, **options: Any) -> Any:
@@ -112,7 +112,7 @@ def test_each_ready_made_estimator_gives_the_ranges_of_nncf(name: str, framework
     assert_close(ranges(ours), ranges(quantized(model, data, getattr(Theirs, name), tool=nncf)), tolerance)
 
 
-@pytest.mark.parametrize("aggregator", [a for a in AggregatorType if a.value != "histogram"])
+@pytest.mark.parametrize("aggregator", [a for a in AggregatorType if a.value not in ("histogram", "output_error")])
 @pytest.mark.parametrize("statistic", [s for s in StatisticsType if s.value != "raw"])
 def test_each_statistic_with_each_aggregator_gives_the_range_of_nncf(
     statistic: StatisticsType, aggregator: AggregatorType, nncf: Any
@@ -249,3 +249,30 @@ def test_an_accepted_estimator_reaches_the_plan() -> None:
     plain = limits(tightrope.quantize(small_models.fragile(), vectors))
     chosen = limits(tightrope.quantize(small_models.fragile(), vectors, advanced_parameters=advanced))
     assert any(chosen[name] != plain[name] for name in plain)
+
+
+@pytest.mark.parametrize("framework", ["openvino", "onnx"])
+def test_ranges_by_output_error_keep_what_the_layers_look_at(framework: str) -> None:
+    # One channel of what "fragile" reads is large, and has no weight.
+    model: Any = small_models.fragile()
+    vectors = small_models.vectors(40)
+    data: list[Any] = list(vectors)
+    if framework == "onnx":
+        pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+        import small_onnx_models
+
+        model, data = small_onnx_models.fragile(), [{"vector": vector} for vector in vectors]
+
+    def outputs(any_model: Any) -> Array:
+        if framework == "onnx":
+            return np.array([small_onnx_models.run(any_model, vector) for vector in vectors])
+        compiled = ov.compile_model(any_model, "CPU", small_models.F32)
+        return np.array([compiled(vector)[0] for vector in vectors])
+
+    def error(estimator: Any) -> float:
+        advanced = tightrope.AdvancedQuantizationParameters(activations_range_estimator_params=estimator)
+        quantized_model = tightrope.quantize(model, tightrope.Dataset(data), advanced_parameters=advanced)
+        return float(np.mean((outputs(quantized_model) - outputs(model)) ** 2))
+
+    whole, chosen = (error(getattr(RangeEstimatorParametersSet, name)) for name in ("MINMAX", "OUTPUT_ERROR"))
+    assert chosen < 0.05 * whole

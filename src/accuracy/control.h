@@ -25,6 +25,12 @@ struct Controlled {
   bool met = false;  // otherwise `plan` is the one with the lowest drop that was measured
 };
 
+// A plan, and what was changed in it.
+struct Repaired {
+  Plan plan;
+  std::vector<RepairRecord> repairs;
+};
+
 // What accuracy control needs from outside.
 struct Means {
   Evaluate evaluate;  // what it throws reaches the caller unchanged
@@ -34,13 +40,16 @@ struct Means {
   std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups,
                                     const std::function<bool(double seconds)>& has_time)>
       rank;
-  Latency latency;  // empty: latencies are not measured
-  Stopwatch since;  // when AccuracyOptions::time_budget began
-  Parts parts = {};                  // of the validation data
+  Latency latency;                     // empty: latencies are not measured
+  Stopwatch since;                     // when AccuracyOptions::time_budget began
+  Parts parts = {};                    // of the validation data
   std::function<Plan()> damaged = {};  // a plan that any metric must find bad; may be empty
   // In the precision that the device chooses by itself, and its name; empty where the validation's is no other.
   Evaluate evaluate_deployed = {};
   std::string deployed_precision = {};
+  // The plan with groups quantized in another way that promises less error; asked for where the limit is broken, or
+  // with tune_hyperparams. Empty: nothing is repaired.
+  std::function<Repaired(const Plan& plan)> repair = {};
 };
 
 // What is known once the original has been measured.
@@ -52,9 +61,9 @@ struct Start {
   bool is_known = false;            // the original was measured in an earlier run
 };
 
-// The first step, before any calibration, so that a mistake in the user's function costs no work: tries the function out
-// on a few items, measures the original model and starts the report. Throws InvalidArgument for metrics that do not fit
-// the limits, are not finite, or are zero for a relative drop, and for data that are used up by one reading.
+// The first step, before any calibration, so that a mistake in the user's function costs no work: tries the function
+// out on a few items, measures the original model and starts the report. Throws InvalidArgument for metrics that do not
+// fit the limits, are not finite, or are zero for a relative drop, and for data that are used up by one reading.
 Start evaluate_original(const Means& means, const AccuracyOptions& options);
 
 // Leaves out of `plan` what the limit of `options` demands. `start` is what evaluate_original() gave, with what the
@@ -74,11 +83,5 @@ Start evaluate_original(const Means& means, const AccuracyOptions& options);
 // Throws InvalidArgument for a metric that is not finite, and where the validation data were used up by an earlier
 // pass. Story: docs/algorithms.md#accuracy-control
 Controlled control_accuracy(const Plan& plan, const Means& means, const AccuracyOptions& options, Start start);
-
-// How far the limit was missed, in one sentence, where it was not met.
-std::string shortfall_of(const Report& report);
-
-// What to try next where the limit was not met, in one or two sentences; empty where it was.
-std::string advice_for(const Report& report);
 
 }  // namespace tightrope

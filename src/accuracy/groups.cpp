@@ -51,14 +51,16 @@ Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<
   const bool weights_stay = mode == RestoreMode::kActivationsOnly;
   std::vector<bool> leaves(plan.quantizers.size(), false);
   std::set<std::string_view> floating;
+  std::set<std::string_view> data_left;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (!reverted[g]) continue;
     for (const std::size_t i : groups[g].quantizers) {
       // A smoothed weight belongs to data that are divided where they are quantized.
       const Quantizer& quantizer = plan.quantizers[i];
       leaves[i] = !(weights_stay && quantizer.kind == SiteKind::kWeight && quantizer.smoothing.empty());
+      if (leaves[i] && quantizer.kind == SiteKind::kWeight) floating.insert(quantizer.node);
     }
-    if (!weights_stay) floating.insert(groups[g].operations.begin(), groups[g].operations.end());
+    (weights_stay ? data_left : floating).insert(groups[g].operations.begin(), groups[g].operations.end());
   }
 
   Plan rest;
@@ -66,13 +68,21 @@ Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<
     if (!leaves[i]) rest.quantizers.push_back(plan.quantizers[i]);
   }
   for (const BiasShift& shift : plan.bias_shifts) {
-    if (!floating.contains(shift.node)) rest.bias_shifts.push_back(shift);
+    if (floating.contains(shift.node)) continue;
+    const auto left = data_left.contains(shift.node) ? of_weight_alone(shift) : std::optional(shift);
+    if (left) rest.bias_shifts.push_back(*left);
   }
   rest.followers = plan.followers;
   rest.compress_weights = plan.compress_weights;
   rest.rescalings = plan.rescalings;
   drop_idle_rescalings(rest);
   return rest;
+}
+
+std::optional<BiasShift> of_weight_alone(const BiasShift& shift) {
+  if (!shift.of_weight) return shift;
+  if (shift.of_weight->empty()) return std::nullopt;
+  return BiasShift{shift.node, *shift.of_weight};
 }
 
 Plan without_orphans(Plan plan) {

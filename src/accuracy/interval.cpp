@@ -47,9 +47,9 @@ std::optional<IntervalRecord> interval_of_drop(const Evaluation& original, const
 void log_interval(const Report& report, std::int64_t items) {
   if (!report.interval) return;
   const IntervalRecord& interval = *report.interval;
-  const std::string text =
-      fmt::format("[validation] on all data of this kind the drop is between {:.3g} and {:.3g}, with {:.3g} % confidence",
-                  interval.low, interval.high, 100 * interval.confidence);
+  const std::string text = fmt::format(
+      "[validation] on all data of this kind the drop is between {:.3g} and {:.3g}, with {:.3g} % confidence",
+      interval.low, interval.high, 100 * interval.confidence);
   const bool is_wide = report.max_drop > 0 && interval.items_needed > items;
   if (!is_wide) return log(LogLevel::kInfo, text + ".");
   log(LogLevel::kWarning,

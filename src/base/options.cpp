@@ -174,6 +174,13 @@ void check_end(const EndEstimator& end, const std::string& path) {
         "'raw' is needed",
         path));
   }
+  const bool is_extreme = !end.statistic || *end.statistic == Statistic::kMin || *end.statistic == Statistic::kMax;
+  if (end.aggregator == Aggregator::kOutputError && !is_extreme) {
+    throw InvalidArgument(fmt::format(
+        "option '{}aggregator_type' is 'output_error', which starts from the extremes; statistics_type 'min' or 'max', "
+        "or none, is needed",
+        path));
+  }
 }
 
 void check_estimator(const RangeEstimator& estimator, const std::string& name) {
@@ -216,7 +223,8 @@ EndEstimator read_end(const Fields& estimator, const std::string& end) {
                                                     {"median", Aggregator::kMedian},
                                                     {"mean_no_outliers", Aggregator::kMeanNoOutliers},
                                                     {"median_no_outliers", Aggregator::kMedianNoOutliers},
-                                                    {"histogram", Aggregator::kHistogram}});
+                                                    {"histogram", Aggregator::kHistogram},
+                                                    {"output_error", Aggregator::kOutputError}});
   found.clipping_value = fields.number("clipping_value");
   found.outlier_probability = fields.number("quantile_outlier_prob").value_or(found.outlier_probability);
   check_end(found, fields.name(""));
@@ -434,7 +442,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
 AccuracyOptions accuracy_options_from_json(std::string_view json) {
   const Fields fields(parse(json), "",
                       {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision",
-                       "objective", "time_budget", "work_dir", "early_stopping", "measure_deployed",
+                       "objective", "repair", "time_budget", "work_dir", "early_stopping", "measure_deployed",
                        "eval_requests_number", "advanced_accuracy_restorer_parameters"});
   AccuracyOptions options;
   read_limits(fields, options);
@@ -444,6 +452,7 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
   options.objective =
       fields.choice<Objective>("objective", {{"operations", Objective::kOperations}, {"latency", Objective::kLatency}})
           .value_or(options.objective);
+  options.repair = fields.boolean("repair").value_or(options.repair);
   options.time_budget = fields.number("time_budget");
   options.work_dir = fields.text("work_dir").value_or("");
   options.early_stopping = fields.boolean("early_stopping").value_or(options.early_stopping);
@@ -452,7 +461,7 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
   const Fields restorer = fields.object("advanced_accuracy_restorer_parameters",
                                         {"max_num_iterations", "tune_hyperparams", "ranking_subset_size",
                                          "num_ranking_workers", "intermediate_model_dir", "restore_mode"});
-  if (restorer.boolean("tune_hyperparams").value_or(false)) throw restorer.unsupported("tune_hyperparams", "false");
+  options.tune_hyperparams = restorer.boolean("tune_hyperparams").value_or(false);
   restorer.integer("num_ranking_workers");  // results do not depend on it
   options.max_num_iterations = restorer.integer("max_num_iterations").value_or(options.max_num_iterations);
   options.ranking_subset_size = restorer.integer("ranking_subset_size");

@@ -151,7 +151,9 @@ std::string to_json(const Plan& plan) {
   json["bias_shifts"] = Json::array();
   for (const Quantizer& quantizer : plan.quantizers) json["quantizers"].push_back(json_of(quantizer));
   for (const BiasShift& shift : plan.bias_shifts) {
-    json["bias_shifts"].push_back({{"node", shift.node}, {"shift", json_of(shift.shift)}});
+    Json entry = {{"node", shift.node}, {"shift", json_of(shift.shift)}};
+    if (shift.of_weight) entry["of_weight"] = json_of(*shift.of_weight);
+    json["bias_shifts"].push_back(std::move(entry));
   }
   json["followers"] = Json::array();
   for (const Follower& follower : plan.followers) {
@@ -172,6 +174,7 @@ Plan plan_from_json(std::string_view text) {
   for (ObjectReader& quantizer : reader.objects("quantizers")) plan.quantizers.push_back(read_quantizer(quantizer));
   for (ObjectReader& shift : reader.objects("bias_shifts")) {
     plan.bias_shifts.push_back({shift.text("node"), shift.floats("shift")});
+    if (shift.has("of_weight")) plan.bias_shifts.back().of_weight = shift.floats("of_weight");
     shift.finish();
   }
   for (ObjectReader& follower : reader.objects("followers")) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
 
@@ -130,8 +131,8 @@ class Sampler {
   bool is_broken_ = false;
 };
 
-// What a value takes on the sample, roughly: open extents are like the largest of its inputs, or like their first.
-std::size_t bytes_of(const Value& value, const Sample& sample) {
+// The extents of a value on the sample, roughly: open ones are like the largest of its inputs, or like their first.
+Shape shape_on(const Value& value, const Sample& sample) {
   std::int64_t first = 1;
   std::int64_t largest = 1;
   for (const Sample::Input& input : sample.inputs) {
@@ -139,31 +140,69 @@ std::size_t bytes_of(const Value& value, const Sample& sample) {
     if (!shape.empty()) first = std::max(first, shape[0]);
     for (const std::int64_t extent : shape) largest = std::max(largest, extent);
   }
-  std::size_t count = 1;
-  for (std::size_t axis = 0; axis < value.shape.size(); ++axis) {
-    const std::int64_t extent = value.shape[axis];
-    count *= static_cast<std::size_t>(extent >= 0 ? extent : axis == 0 ? first : largest);
+  Shape shape = value.shape;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (shape[axis] < 0) shape[axis] = axis == 0 ? first : largest;
   }
-  return count * sizeof(float);
+  return shape;
 }
 
-// Values that leave the graph together: as many as their bytes on a sample like the first allow.
-std::vector<std::vector<ValueId>> batches_of(const Model& model, std::span<const Layer> layers, const Sample& sample) {
-  constexpr std::size_t kBytes = std::size_t{64} << 20U;
-  std::vector<ValueId> values;
-  for (const Layer& layer : layers) {
-    if (std::ranges::find(values, layer.data) == values.end()) values.push_back(layer.data);
+// A value of which the first entries leave the graph.
+struct Head {
+  ValueId value = kNone;
+  std::size_t entries = 1;  // along the first axis
+  std::size_t bytes = 0;    // of one entry
+
+  std::size_t within(std::size_t most_bytes) const {
+    return bytes == 0 ? entries : std::clamp<std::size_t>(most_bytes / bytes, 1, entries);
   }
-  std::vector<std::vector<ValueId>> batches;
+};
+
+std::vector<Head> heads_of(const Model& model, std::span<const Layer> layers, const Sample& sample) {
+  std::vector<Head> heads;
+  for (const Layer& layer : layers) {
+    if (std::ranges::find(heads, layer.data, &Head::value) != heads.end()) continue;
+    const Shape shape = shape_on(model.graph().value(layer.data), sample);
+    const std::size_t entries = shape.size() > 1 ? static_cast<std::size_t>(std::max<std::int64_t>(shape[0], 1)) : 1;
+    heads.push_back({layer.data, entries, element_count(shape) / entries * sizeof(float)});
+  }
+  return heads;
+}
+
+// So many bytes of each value that all of them together take no more than this, if one entry of each does.
+std::size_t share_of_each(std::span<const Head> heads, std::size_t together) {
+  const auto fits = [&](std::size_t most_bytes) {
+    std::size_t sum = 0;
+    for (const Head& head : heads) sum += head.within(most_bytes) * head.bytes;
+    return sum <= together;
+  };
+  if (fits(std::numeric_limits<std::size_t>::max())) return std::numeric_limits<std::size_t>::max();
+  std::size_t least = 0;
+  std::size_t most = together;  // a value that takes it all leaves nothing to the others
+  while (least + 1 < most) {
+    const std::size_t middle = (least + most) / 2;
+    (fits(middle) ? least : most) = middle;
+  }
+  return least;
+}
+
+// Probes that leave the graph together: in one pass where the first entries of batches suffice.
+std::vector<std::vector<Probe>> batches_of(std::span<const Head> heads, std::size_t together) {
+  const std::size_t share = share_of_each(heads, together);
+  std::vector<std::vector<Probe>> batches;
   std::size_t held = 0;
-  for (const ValueId value : values) {
-    const std::size_t bytes = bytes_of(model.graph().value(value), sample);
-    if (batches.empty() || held + bytes > kBytes) {
+  for (const Head& head : heads) {
+    const std::size_t entries = head.within(share);
+    const std::size_t bytes = entries * head.bytes;
+    if (batches.empty() || held + bytes > together) {
       batches.emplace_back();
       held = 0;
     }
     held += bytes;
-    batches.back().push_back(value);
+    Probe probe{head.value};
+    if (entries < head.entries) probe.reduction = Probe::Reduction::kHead;
+    probe.head = static_cast<std::int64_t>(entries);
+    batches.back().push_back(std::move(probe));
   }
   return batches;
 }
@@ -180,20 +219,19 @@ std::vector<Layer> layers_of(const Plan& plan, const Graph& graph) {
 }
 
 std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<const Layer> layers,
-                              std::span<const Sample> samples, std::span<const std::size_t> wanted) {
+                              std::span<const Sample> samples, std::span<const std::size_t> wanted,
+                              std::size_t together) {
   std::vector<Sampler> samplers;
   for (const Layer& layer : layers) samplers.emplace_back(model.graph(), plan, layer);
   if (layers.empty() || samples.empty()) return std::vector<Rows>(layers.size());
-  for (const std::vector<ValueId>& values : batches_of(model, layers, samples.front())) {
-    std::vector<Probe> probes;
-    for (const ValueId value : values) probes.push_back({value, Probe::Reduction::kWhole, {}});
+  for (const std::vector<Probe>& probes : batches_of(heads_of(model, layers, samples.front()), together)) {
     CompileOptions options;
     options.requests = 1;  // finished ones would wait with all that they hold
     const auto session = model.compile(options, probes);
     session->run_all(reader_of(samples), "calibration", [&](std::size_t, const std::vector<Tensor>& found) {
       for (std::size_t l = 0; l < layers.size(); ++l) {
-        const auto at = std::ranges::find(values, layers[l].data);
-        if (at != values.end()) samplers[l].add(found[static_cast<std::size_t>(at - values.begin())], wanted[l]);
+        const auto at = std::ranges::find(probes, layers[l].data, &Probe::value);
+        if (at != probes.end()) samplers[l].add(found[static_cast<std::size_t>(at - probes.begin())], wanted[l]);
       }
     });
   }

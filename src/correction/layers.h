@@ -48,9 +48,11 @@ struct Rows {
 };
 
 // At most so many rows of each layer on each sample (`wanted`, by layer), spread over the positions of its output.
-// Where the rows of samples differ in length there are none. Runs `model`, the base, on all samples, in several passes
-// where the data of all layers would take too much memory.
+// Where the rows of samples differ in length there are none. Runs `model`, the base, on all samples. Of batches it
+// looks at the first entries only, along the first axis, where the data of all layers would take more than these bytes
+// together: at one of each at least, in several passes if need be.
 std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<const Layer> layers,
-                              std::span<const Sample> samples, std::span<const std::size_t> wanted);
+                              std::span<const Sample> samples, std::span<const std::size_t> wanted,
+                              std::size_t together = std::size_t{64} << 20U);
 
 }  // namespace tightrope

@@ -296,7 +296,12 @@ Plan with_shifts(Plan plan, std::span<const Layer> layers, const std::vector<Cha
   plan = without_shifts(std::move(plan), layers);
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const bool is_zero = std::ranges::all_of(shifts[l], [](float value) { return value == 0; });
-    if (!is_zero) plan.bias_shifts.push_back({layers[l].node, shifts[l]});
+    if (is_zero) continue;
+    plan.bias_shifts.push_back({layers[l].node, shifts[l]});
+    const Channels& planned = layers[l].planned;  // knows nothing of activations
+    if (shifts[l] == planned) continue;
+    const bool is_none = std::ranges::all_of(planned, [](float value) { return value == 0; });
+    plan.bias_shifts.back().of_weight = is_none ? Channels() : planned;
   }
   return plan;
 }

@@ -10,9 +10,7 @@
 #include <numeric>
 
 #include "base/parallel.h"
-#include "correction/layers.h"
-#include "correction/smoothing.h"
-#include "kernels/quantize.h"
+#include "correction/layer_matrices.h"
 #include "tightrope/log.h"
 
 namespace tightrope {
@@ -20,57 +18,18 @@ namespace {
 
 using Matrix = Eigen::MatrixXd;
 using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using FloatMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-Eigen::Index index(std::size_t i) { return static_cast<Eigen::Index>(i); }
-
-// A weight as it is quantized, and what nearest levels make of it; [channels, inputs].
-struct Weight {
-  FloatMatrix elements;
-  FloatMatrix nearest;
-  QuantizedTensor levels;  // the nearest, in the order of the tensor
-
-  float scale(std::size_t channel) const { return levels.scale[levels.scale.size() == 1 ? 0 : channel]; }
-  float zero_point(std::size_t channel) const {
-    return levels.zero_point.empty() ? 0.0F : levels.zero_point[levels.zero_point.size() == 1 ? 0 : channel];
-  }
-};
-
-Weight weight_of(const Model& model, const Quantizer& quantizer, const Layer& layer) {
-  const Tensor tensor = multiplied(model.constant(layer.elements), quantizer);
-  const auto values = tensor.as<float>();
-  Weight weight{{index(layer.channels), index(layer.inputs)},
-                {index(layer.channels), index(layer.inputs)},
-                quantize_tensor(values, tensor.shape(), quantizer.channel_axes, quantizer.range)};
-  for (std::size_t c = 0; c < layer.channels; ++c) {
-    for (std::size_t i = 0; i < layer.inputs; ++i) {
-      const std::size_t element = layer.element(c, i);
-      weight.elements(index(c), index(i)) = values[element];
-      weight.nearest(index(c), index(i)) =
-          weight.scale(c) * (static_cast<float>(weight.levels.levels[element]) - weight.zero_point(c));
-    }
-  }
-  return weight;
-}
-
-// Rows [begin, end) of one group.
-Eigen::Map<const FloatMatrix, 0, Eigen::OuterStride<>> rows_of(const Rows& rows, const Layer& layer, std::size_t group,
-                                                               std::size_t begin, std::size_t end) {
-  return {rows.values.data() + begin * rows.width(layer) + group * layer.inputs, index(end - begin),
-          index(layer.inputs), Eigen::OuterStride<>(index(rows.width(layer)))};
-}
 
 // The error of nearest levels in the output of a layer, relative to what there is to see in it: both as variances,
 // since a constant error is the bias's to correct.
-double relative_error(const Rows& rows, const Layer& layer, const Weight& weight) {
+double relative_error(const Rows& rows, const Layer& layer, const LayerWeight& weight) {
   const std::size_t channels = layer.channels / rows.groups;
   double error = 0;
   double signal = 0;
   for (std::size_t g = 0; g < rows.groups; ++g) {
-    const auto x = rows_of(rows, layer, g, 0, rows.count);
+    const auto x = rows_of(rows.values, layer, rows.groups, g, 0, rows.count);
     const auto part = [&](const FloatMatrix& all) { return all.middleRows(index(g * channels), index(channels)); };
     const FloatMatrix y = x * part(weight.elements).transpose();
-    const FloatMatrix e = y - x * part(weight.nearest).transpose();
+    const FloatMatrix e = y - x * part(weight.quantized).transpose();
     signal += (y.rowwise() - y.colwise().mean()).squaredNorm();
     error += (e.rowwise() - e.colwise().mean()).squaredNorm();
   }
@@ -87,7 +46,7 @@ std::vector<Matrix> moments_of(const Rows& rows, const Layer& layer, std::size_t
     for (std::size_t s = remainder; s < rows.ends.size(); s += 2) {
       const std::size_t begin = s == 0 ? 0 : rows.ends[s - 1];
       if (begin == rows.ends[s]) continue;
-      const Matrix x = rows_of(rows, layer, g, begin, rows.ends[s]).cast<double>();
+      const Matrix x = rows_of(rows.values, layer, rows.groups, g, begin, rows.ends[s]).cast<double>();
       sum.selfadjointView<Eigen::Upper>().rankUpdate(x.transpose());
       mean += x.colwise().sum().transpose();
       count += static_cast<double>(x.rows());
@@ -201,7 +160,7 @@ struct Outcome {
 
 Outcome round_layer(const Model& model, const Quantizer& quantizer, const Layer& layer, const Rows& rows,
                     bool centered) {
-  const Weight weight = weight_of(model, quantizer, layer);
+  const LayerWeight weight = weight_of(model, quantizer, layer);
   const RowMatrix elements = weight.elements.cast<double>();
   const std::vector<Matrix> fitting = moments_of(rows, layer, 0, centered);
   std::vector<double> flat;
@@ -217,7 +176,7 @@ Outcome round_layer(const Model& model, const Quantizer& quantizer, const Layer&
                                                         weight.levels.lowest + quantizer.range.levels - 1});
   Outcome outcome;
   outcome.rounding.resize(steps.size());
-  Matrix before = (weight.elements - weight.nearest).cast<double>();
+  Matrix before = (weight.elements - weight.quantized).cast<double>();
   Matrix after = before;
   for (std::size_t c = 0; c < layer.channels; ++c) {
     const double scale = weight.scale(c);
@@ -293,14 +252,12 @@ std::vector<std::int8_t> best_rounding(const RoundingProblem& problem) {
   return steps;
 }
 
-RoundedWeights round_weights(const Model& model, Plan plan, std::span<const Sample> samples,
-                             const QuantizeOptions& options) {
+RoundedWeights round_layers(const Model& model, Plan plan, std::vector<Layer> layers, std::span<const Sample> samples,
+                            bool centered) {
   constexpr double kMostWork = 4e11;  // in all layers: a minute or two
   constexpr std::size_t kBytes = std::size_t{256} << 20U;
   RoundedWeights result{std::move(plan)};
-  std::vector<Layer> layers = layers_of(result.plan, model.graph());
-  if (samples.size() < 2 || layers.empty()) return result;
-  if (!options.weight_rounding) layers = loud_layers(model, result.plan, std::move(layers), samples);
+  if (samples.size() < 2) return result;
   double work = 0;
   std::erase_if(layers, [&](const Layer& layer) {
     const double more = work_of(layer);
@@ -324,7 +281,7 @@ RoundedWeights round_weights(const Model& model, Plan plan, std::span<const Samp
     std::vector<Outcome> outcomes(batch.size());
     for_each_in_parallel(batch.size(), [&](std::size_t l) {
       const Quantizer& quantizer = result.plan.quantizers[batch[l].weight];
-      if (rows[l].count > 0) outcomes[l] = round_layer(model, quantizer, batch[l], rows[l], options.bias_correction);
+      if (rows[l].count > 0) outcomes[l] = round_layer(model, quantizer, batch[l], rows[l], centered);
     });
     for (std::size_t l = 0; l < batch.size(); ++l) {
       ++(outcomes[l].is_better ? result.rounded : result.refused);
@@ -333,6 +290,14 @@ RoundedWeights round_weights(const Model& model, Plan plan, std::span<const Samp
     first = end;
   }
   return result;
+}
+
+RoundedWeights round_weights(const Model& model, Plan plan, std::span<const Sample> samples,
+                             const QuantizeOptions& options) {
+  std::vector<Layer> layers = layers_of(plan, model.graph());
+  if (samples.size() < 2 || layers.empty()) return {std::move(plan)};
+  if (!options.weight_rounding) layers = loud_layers(model, plan, std::move(layers), samples);
+  return round_layers(model, std::move(plan), std::move(layers), samples, options.bias_correction);
 }
 
 }  // namespace tightrope

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <span>
 
+#include "correction/layers.h"
 #include "tightrope/model.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
@@ -27,6 +28,11 @@ inline constexpr std::size_t kRoundingSamples = 32;
 // outputs are better. With fewer than two samples the plan stays as it is. Method: docs/algorithms.md#weight-rounding
 RoundedWeights round_weights(const Model& model, Plan plan, std::span<const Sample> samples,
                              const QuantizeOptions& options);
+
+// The same for these layers of the plan, whatever their nearest levels cost. `centered`: biases make up for the mean
+// error of an output.
+RoundedWeights round_layers(const Model& model, Plan plan, std::vector<Layer> layers, std::span<const Sample> samples,
+                            bool centered);
 
 // The best found levels for the weight of one layer, as steps beyond the nearest ones, in the order of its elements.
 // `elements`: the weight as it is quantized, [channels, inputs] of one group after the other, `scale` and `zero_point`

@@ -29,6 +29,9 @@ class ProbeWriter {
     if (probe.reduction == Probe::Reduction::kWhole) {
       type.set_elem_type(to_data_type(value.type));
       add_node("Identity", value.name, name);
+    } else if (probe.reduction == Probe::Reduction::kHead) {
+      type.set_elem_type(to_data_type(value.type));
+      add_head(value, probe.head, name);
     } else {
       type.set_elem_type(proto::TensorProto::FLOAT);
       reduce(probe, value, name);
@@ -79,6 +82,15 @@ class ProbeWriter {
     const std::string name = names_.unique(first + "/" + type);
     add_node(type, first, name).add_input(second);
     return name;
+  }
+
+  void add_head(const Value& value, std::int64_t entries, const std::string& name) {
+    auto& node = add_node("Slice", value.name, name);
+    for (const auto& [port, number] : {std::pair("starts", std::int64_t{0}), {"ends", entries}, {"axes", 0}}) {
+      const std::string constant = names_.unique(name + "/" + port);
+      add_constant(network_, constant, Tensor::copy_of(std::span(&number, 1), {1}));
+      node.add_input(constant);
+    }
   }
 
   proto::NodeProto& add_node(const char* type, const std::string& input, const std::string& output) {

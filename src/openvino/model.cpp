@@ -24,11 +24,14 @@ ov::Core& core() {
 namespace {
 
 std::shared_ptr<ov::Node> reduced(const ov::Output<ov::Node>& source, const Probe& probe) {
+  const auto numbers = [](const std::vector<std::int64_t>& values) {
+    return ov::op::v0::Constant::create(ov::element::i64, {values.size()}, values);
+  };
   std::vector<std::int64_t> axes;
   for (std::int64_t axis = 0; axis < source.get_partial_shape().rank().get_length(); ++axis) {
     if (std::find(probe.kept_axes.begin(), probe.kept_axes.end(), axis) == probe.kept_axes.end()) axes.push_back(axis);
   }
-  const auto constant = ov::op::v0::Constant::create(ov::element::i64, {axes.size()}, axes);
+  const auto constant = numbers(axes);
   switch (probe.reduction) {
     case Probe::Reduction::kMin:
       return std::make_shared<ov::op::v1::ReduceMin>(source, constant, true);
@@ -36,6 +39,9 @@ std::shared_ptr<ov::Node> reduced(const ov::Output<ov::Node>& source, const Prob
       return std::make_shared<ov::op::v1::ReduceMax>(source, constant, true);
     case Probe::Reduction::kMean:
       return std::make_shared<ov::op::v1::ReduceMean>(source, constant, true);
+    case Probe::Reduction::kHead:
+      return std::make_shared<ov::op::v8::Slice>(source, numbers({0}), numbers({probe.head}), numbers({1}),
+                                                 numbers({0}));
     case Probe::Reduction::kWhole:
       break;
   }

@@ -41,23 +41,30 @@ bool gains_from_asymmetry(const Observed& observed) {
   return low < 0 && std::max(-low, high) / 127 > kLeastGain * (high - low) / 255;
 }
 
-bool may_become_asymmetric(const Quantizer& quantizer, const Observed& observed, const Graph& graph) {
-  const QuantizerConfig& config = quantizer.config;
-  return quantizer.kind != SiteKind::kWeight && config.mode == Mode::kSymmetric && config.bits == 8 &&
-         quantizer.channel_axes.empty() &&
-         std::ranges::all_of(
-             quantizer.operations,
-             [&](const std::string& name) { return takes_any_mode(graph.node(graph.find(name)), graph.vocabulary); }) &&
-         gains_from_asymmetry(observed);
-}
-
 bool runs_on_cpu(TargetDevice device) {
   return device == TargetDevice::kAny || device == TargetDevice::kCpu || device == TargetDevice::kCpuSpr;
 }
 
 }  // namespace
 
-bool has_default_estimator(const QuantizeOptions& options) { return options.activation_range == RangeEstimator{}; }
+bool has_default_estimator(const QuantizeOptions& options) {
+  RangeEstimator estimator = options.activation_range;
+  for (const auto& [end, extreme] : {std::pair(&estimator.min, Statistic::kMin), {&estimator.max, Statistic::kMax}}) {
+    if (end->aggregator != Aggregator::kOutputError) continue;
+    end->aggregator.reset();  // it starts from the default
+    if (end->statistic == extreme) end->statistic.reset();
+  }
+  return estimator == RangeEstimator{};
+}
+
+bool may_be_asymmetric(const Quantizer& quantizer, const Graph& graph, const QuantizeOptions& options) {
+  const QuantizerConfig& config = quantizer.config;
+  return quantizer.kind != SiteKind::kWeight && config.mode == Mode::kSymmetric && config.bits == 8 &&
+         quantizer.channel_axes.empty() && !options.activations.mode && runs_on_cpu(options.target_device) &&
+         std::ranges::all_of(quantizer.operations, [&](const std::string& name) {
+           return takes_any_mode(graph.node(graph.find(name)), graph.vocabulary);
+         });
+}
 
 Observed up_to_limits(Observed observed, const Quantizer& quantizer, const Graph& graph) {
   constexpr float kLeast = 0.5F;
@@ -71,10 +78,11 @@ Observed up_to_limits(Observed observed, const Quantizer& quantizer, const Graph
 }
 
 Plan choose_modes(Plan plan, std::span<const Observed> observed, const Graph& graph, const QuantizeOptions& options) {
-  if (options.preset || options.activations.mode || !has_default_estimator(options)) return plan;
-  if (!runs_on_cpu(options.target_device)) return plan;
+  if (options.preset || !has_default_estimator(options)) return plan;
   std::set<int> symmetric;  // scales that a sharer needs to be symmetric
-  const auto keeps = [&](std::size_t i) { return !may_become_asymmetric(plan.quantizers[i], observed[i], graph); };
+  const auto keeps = [&](std::size_t i) {
+    return !may_be_asymmetric(plan.quantizers[i], graph, options) || !gains_from_asymmetry(observed[i]);
+  };
   for (std::size_t i = 0; i < plan.quantizers.size(); ++i) {
     if (plan.quantizers[i].shared_scale >= 0 && keeps(i)) symmetric.insert(plan.quantizers[i].shared_scale);
   }

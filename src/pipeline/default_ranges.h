@@ -21,6 +21,9 @@ Observed up_to_limits(Observed observed, const Quantizer& quantizer, const Graph
 // Formula: docs/algorithms.md#default-ranges
 Plan choose_modes(Plan plan, std::span<const Observed> observed, const Graph& graph, const QuantizeOptions& options);
 
+// Whether a quantizer that is symmetric may be asymmetric instead at no cost in time, on the CPU.
+bool may_be_asymmetric(const Quantizer& quantizer, const Graph& graph, const QuantizeOptions& options);
+
 // True where the user leaves it to us how ranges are made of what is observed.
 bool has_default_estimator(const QuantizeOptions& options);
 

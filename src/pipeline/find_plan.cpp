@@ -8,10 +8,12 @@
 #include "accuracy/ranking.h"
 #include "base/json.h"
 #include "base/model_fingerprint.h"
+#include "pipeline/alternatives.h"
 #include "pipeline/damaged_plan.h"
 #include "pipeline/forecast.h"
 #include "pipeline/make_plan.h"
 #include "pipeline/run_facts.h"
+#include "statistics/thinning.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
@@ -127,16 +129,32 @@ class Planning {
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
                          const AccuracyOptions& options, Store* store,
                          const std::function<bool(double seconds)>& has_time) {
-  if (const auto known = store != nullptr ? store->find("scores") : std::nullopt)
+  const std::string name = "scores of " + name_of_evaluation(plan);  // repaired or not
+  if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
-  const std::vector<Sample>& samples = planning.samples();
+  const std::vector<Sample> samples = spread_evenly(planning.samples(), ranking_samples(options));
   log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
   std::vector<double> scores =
       rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
-  if (store != nullptr && scores.size() == groups.size()) store->keep("scores", Json(scores).dump());
+  if (store != nullptr && scores.size() == groups.size()) store->keep(name, Json(scores).dump());
   return scores;
+}
+
+Repaired repaired(const Model& model, const Plan& plan, Planning& planning, const QuantizeOptions& options,
+                  Store* store) {
+  const std::string name = "repaired " + name_of_evaluation(plan);
+  if (const auto known = store != nullptr ? store->find(name) : std::nullopt) {
+    return {plan_from_json(*known), report_from_json(*store->find("repairs, " + name)).repairs};
+  }
+  Repaired result = repair(model, plan, planning.samples(), options);
+  if (store == nullptr) return result;
+  Report repairs;
+  repairs.repairs = result.repairs;
+  store->keep("repairs, " + name, to_json(repairs));
+  store->keep(name, to_json(result.plan));  // the last one: where it is, the other is
+  return result;
 }
 
 constexpr double kSecondsPerModel = 0.05;
@@ -183,7 +201,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
     throw InvalidArgument(
         "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
   const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
-  Planning planning(model, calibration, options, ranking_samples(accuracy), store.get());
+  Planning planning(model, calibration, options, std::max(ranking_samples(accuracy), kAlternativeSamples), store.get());
   const Means means{
       .evaluate = caller.evaluate,
       .memory = memory_in(store.get()),
@@ -199,7 +217,8 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .parts = caller.parts,
       .damaged = [&] { return damaged_plan(model, options); },
       .evaluate_deployed = caller.evaluate_deployed,
-      .deployed_precision = deployed_precision(model, accuracy)};
+      .deployed_precision = deployed_precision(model, accuracy),
+      .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); }};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
   if (!start.is_known) {

@@ -32,9 +32,10 @@ void log_forecast(const std::vector<StageRecord>& stages, const Start& start, do
   double rest = 0;
   for (const StageRecord& stage : stages) rest += stage.estimate;
   log(LogLevel::kInfo,
-      fmt::format("[plan] about {:.3g} s in all, {:.3g} s of them still to come (calibration {:.3g} s), where everything "
-                  "can stay in 8 bits; otherwise up to {:.3g} s more for each candidate.",
-                  elapsed + rest, rest, stages.front().estimate, start.preparation + start.original.seconds));
+      fmt::format(
+          "[plan] about {:.3g} s in all, {:.3g} s of them still to come (calibration {:.3g} s), where everything "
+          "can stay in 8 bits; otherwise up to {:.3g} s more for each candidate.",
+          elapsed + rest, rest, stages.front().estimate, start.preparation + start.original.seconds));
 }
 
 void add_estimates(Report& report, const std::vector<StageRecord>& stages) {

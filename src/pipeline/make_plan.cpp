@@ -19,6 +19,7 @@
 #include "pipeline/calibration.h"
 #include "pipeline/correct_biases.h"
 #include "pipeline/fit_plan.h"
+#include "pipeline/output_ranges.h"
 #include "pipeline/weights.h"
 #include "placement/exemptions.h"
 #include "placement/overflow.h"
@@ -93,7 +94,8 @@ void check_base(const Model& model, const Sample& sample) {
 std::size_t samples_for(const QuantizeOptions& options) {
   const bool rounds = options.weight_rounding.value_or(true) && options.mode == NumberFormat::kInteger;
   const bool measures = options.bias_correction && !options.fast_bias_correction;
-  return std::max(rounds ? kRoundingSamples : 0, measures ? bias_samples(options) : 0);
+  return std::max({rounds ? kRoundingSamples : 0, measures ? bias_samples(options) : 0,
+                   chooses_by_outputs(options) ? kOutputSamples : 0});
 }
 
 Plan rounded_weights(const Model& model, Plan plan, std::span<const Sample> samples, const QuantizeOptions& options) {
@@ -150,6 +152,8 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   const Model& final_base = rescaled ? *rescaled : base;
   timed("weights", [&] {
     result.plan = fit_weights(final_base, std::move(result.plan), options);
+    result.plan =
+        fit_by_outputs(final_base, std::move(result.plan), spread_evenly(result.samples, kOutputSamples), options);
     result.plan = rounded_weights(final_base, std::move(result.plan), result.samples, options);
   });
   if (options.bias_correction) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "accuracy/messages.h"
 #include "base/model_fingerprint.h"
 #include "base/stopwatch.h"
 #include "pipeline/find_plan.h"
@@ -73,8 +74,8 @@ class Validating {
     } catch (const Cancelled&) {
       throw;
     } catch (const std::exception& error) {
-      log(LogLevel::kInfo, fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(),
-                                       error.what()));
+      log(LogLevel::kInfo,
+          fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(), error.what()));
       return std::nullopt;
     }
   }
@@ -106,19 +107,11 @@ QuantizationResult quantize(const Model& model, const Dataset& calibration, cons
   return finish(model, std::move(planned.plan), std::move(planned.report));
 }
 
-QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
-                                                  const Dataset& validation, const ValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
-  Caller caller;
-  Validating validating(model, validation, validate, accuracy);
-  caller.evaluate = [&](const Plan& plan, std::string_view) {
-    return validating.on_all(plan, accuracy.validation_precision);
-  };
-  caller.evaluate_deployed = [&](const Plan& plan, std::string_view) { return validating.on_all(plan, {}); };
-  caller.parts = {static_cast<std::int64_t>(validation.size().value_or(0)), validation.is_in_memory(),
-                  [&](const Plan& plan, std::string_view, std::span<const std::int64_t> positions) {
-                    return validating.on_part(plan, positions);
-                  }};
+namespace {
+
+// The job, once the caller's functions that validate are known.
+QuantizationResult run_job(const Model& model, const Dataset& calibration, const Dataset& validation, Caller caller,
+                           const QuantizeOptions& options, const AccuracyOptions& accuracy) {
   if (accuracy.intermediate_model_dir) {
     caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework())](
                                    const Plan& plan) { model.apply(plan)->save(path); };
@@ -132,6 +125,36 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
   if (controlled.met) return std::move(*result);
   std::string message = fmt::format("{} {}", shortfall_of(result->report), advice_for(result->report));
   throw AccuracyNotReached(message, std::move(result));
+}
+
+}  // namespace
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ModelValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  Caller caller;
+  caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
+    const CountedDataset counted(validation, std::nullopt);
+    Validation measured = validate(*model.apply(plan), counted);
+    return {measured.metric, counted.items(), measured.metrics, 0, std::move(measured.values)};
+  };
+  return run_job(model, calibration, validation, std::move(caller), options, accuracy);
+}
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  Caller caller;
+  Validating validating(model, validation, validate, accuracy);
+  caller.evaluate = [&](const Plan& plan, std::string_view) {
+    return validating.on_all(plan, accuracy.validation_precision);
+  };
+  caller.evaluate_deployed = [&](const Plan& plan, std::string_view) { return validating.on_all(plan, {}); };
+  caller.parts = {static_cast<std::int64_t>(validation.size().value_or(0)), validation.is_in_memory(),
+                  [&](const Plan& plan, std::string_view, std::span<const std::int64_t> positions) {
+                    return validating.on_part(plan, positions);
+                  }};
+  return run_job(model, calibration, validation, std::move(caller), options, accuracy);
 }
 
 }  // namespace tightrope

@@ -10,7 +10,8 @@ bool uses_probability(const EndStatistic& end) {
 }
 
 EndStatistic end_of(const EndEstimator& estimator, EndStatistic end) {
-  end.aggregator = estimator.aggregator.value_or(end.aggregator);
+  // The search by output errors starts from the extremes.
+  if (estimator.aggregator != Aggregator::kOutputError) end.aggregator = estimator.aggregator.value_or(end.aggregator);
   if (end.aggregator == Aggregator::kHistogram) end.statistic = Statistic::kRaw;
   end.statistic = estimator.statistic.value_or(end.statistic);
   // The extremes of all elements are those of the items' extremes, which need no elements outside of the graph.

@@ -255,6 +255,17 @@ TEST(Probes, ReduceInsideTheGraphAllAxesButTheKept) {
   EXPECT_THAT(outputs[5].to_floats(), ElementsAre(1, -2, 3, 4, 5, 6, 7, -8));
 }
 
+TEST(Probes, TakeTheFirstEntriesAlongTheFirstAxis) {
+  const auto x = parameter("x", {-1, 2});
+  const auto model = from_openvino(network({{"y", op<ov::op::v0::Relu>("relu", x)}}, {x}));
+  const ValueId value = model->graph().node(model->graph().find("x")).outputs[0];
+  const std::vector<Probe> probes = {{value, Probe::Reduction::kHead, {}, 1}, {value, Probe::Reduction::kHead, {}, 9}};
+  const auto outputs = model->compile({}, probes)->run(named<float>("x", {1, -2, 3, 4}, {2, 2}));
+  EXPECT_EQ(outputs[0].shape(), (Shape{1, 2}));
+  EXPECT_THAT(outputs[0].to_floats(), ElementsAre(1, -2));
+  EXPECT_THAT(outputs[1].to_floats(), ElementsAre(1, -2, 3, 4));
+}
+
 TEST(Probes, SeeEveryValueOfTheGraph) {
   const auto model = from_openvino(small_network());
   const Graph& graph = model->graph();

@@ -96,6 +96,19 @@ Array reduced(const Array& array, const Probe& probe) {
   return result;
 }
 
+Array head_of(Array array, std::int64_t entries) {
+  if (array.shape[0] <= entries) return array;
+  array.values.resize(array.values.size() / static_cast<std::size_t>(array.shape[0]) *
+                      static_cast<std::size_t>(entries));
+  array.shape[0] = entries;
+  return array;
+}
+
+Array probed(const Array& array, const Probe& probe) {
+  if (probe.reduction == Probe::Reduction::kWhole) return array;
+  return probe.reduction == Probe::Reduction::kHead ? head_of(array, probe.head) : reduced(array, probe);
+}
+
 Tensor to_tensor(const Array& array, ElementType type) { return Tensor::copy_of(array.values, array.shape).cast(type); }
 
 const Quantizer* find(const Plan& plan, SiteKind kind, const std::string& node, int port) {
@@ -146,7 +159,7 @@ class FakeSession : public Session {
     for (const Probe& probe : probes_) {
       const Array& value = raw_[index(probe.value)];
       const bool ran = graph.node(graph.value(probe.value).producer).body.empty() || !value.values.empty();
-      const Array output = probe.reduction == Probe::Reduction::kWhole || !ran ? value : reduced(value, probe);
+      const Array output = ran ? probed(value, probe) : value;
       outputs.push_back(to_tensor(output, graph.value(probe.value).type));
     }
     if (!probes_.empty()) return outputs;

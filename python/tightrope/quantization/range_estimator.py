@@ -32,6 +32,8 @@ class AggregatorType(Enum):
     MEAN, MAX, MIN, MEDIAN: the usual meaning.
     MEAN_NO_OUTLIERS, MEDIAN_NO_OUTLIERS: the same after the extreme samples at both ends are left out.
     HISTOGRAM: the range with the least quantization error on a histogram of all values; only of `StatisticsType.RAW`.
+    OUTPUT_ERROR: from the extremes inwards, what makes the least error in the outputs of the layers that read the
+        tensor; only of extremes.
     """
 
     MEAN = "mean"
@@ -41,6 +43,7 @@ class AggregatorType(Enum):
     MEAN_NO_OUTLIERS = "mean_no_outliers"
     MEDIAN_NO_OUTLIERS = "median_no_outliers"
     HISTOGRAM = "histogram"
+    OUTPUT_ERROR = "output_error"
 
 
 @dataclass
@@ -90,6 +93,7 @@ class RangeEstimatorParametersSet:
     MEAN_NO_OUTLIERS_MINMAX: the mean of the samples' extremes, the most unusual samples left out.
     MEAN_QUANTILE: the mean of the samples' low and high quantiles.
     HISTOGRAM: the range with the least quantization error, of the tensor or of each channel.
+    OUTPUT_ERROR: the range with the least error in the outputs of the layers that read the tensor.
     """
 
     MINMAX = _estimator(StatisticsType.MIN, StatisticsType.MAX, AggregatorType.MIN, AggregatorType.MAX)
@@ -102,3 +106,6 @@ class RangeEstimatorParametersSet:
         StatisticsType.QUANTILE, StatisticsType.QUANTILE, AggregatorType.MEAN, AggregatorType.MEAN
     )
     HISTOGRAM = _estimator(StatisticsType.RAW, StatisticsType.RAW, AggregatorType.HISTOGRAM, AggregatorType.HISTOGRAM)
+    OUTPUT_ERROR = _estimator(
+        StatisticsType.MIN, StatisticsType.MAX, AggregatorType.OUTPUT_ERROR, AggregatorType.OUTPUT_ERROR
+    )

@@ -42,12 +42,12 @@ class Early : public testing::Test {
  protected:
   Early() {
     options.max_drop = 0.01;
-    means.parts = {kItems, true,
-                   [this](const Plan&, std::string_view, std::span<const std::int64_t> positions) {
+    means.parts = {kItems, true, [this](const Plan&, std::string_view, std::span<const std::int64_t> positions) {
                      EXPECT_TRUE(std::ranges::is_sorted(positions));
                      parts.push_back(positions.size());
                      std::vector<double> values;
-                     for (const std::int64_t item : positions) values.push_back(candidate[static_cast<std::size_t>(item)]);
+                     for (const std::int64_t item : positions)
+                       values.push_back(candidate[static_cast<std::size_t>(item)]);
                      return std::optional(evaluation_of(values));
                    }};
     start.original = evaluation_of(std::vector<double>(kItems, 1));

@@ -120,5 +120,19 @@ TEST(Without, KeepsWeightsAndTheirBiasShiftsWhereOnlyActivationsAreReverted) {
   EXPECT_THAT(quantized_operations(rest), ElementsAre("conv2"));
 }
 
+TEST(Without, KeepsOnlyTheShiftsOfWeightsWhereTheirDataAreReverted) {
+  Plan plan = branched_plan();
+  plan.bias_shifts = {{"conv1", {0.5F}, {{0.25F}}}, {"side", {1}, std::vector<float>()}, {"conv2", {3}, {{2}}}};
+  const Plan rest = without(plan, form_groups(plan), {true, false}, RestoreMode::kActivationsOnly);
+  EXPECT_THAT(rest.bias_shifts, ElementsAre(BiasShift{"conv1", {0.25F}}, plan.bias_shifts[2]));
+}
+
+TEST(Without, KeepsNoShiftOfASmoothedWeightThatGoesWithItsData) {
+  Plan plan = branched_plan();
+  plan.quantizers[1].smoothing = {2};
+  const Plan rest = without(plan, form_groups(plan), {true, false}, RestoreMode::kActivationsOnly);
+  EXPECT_THAT(rest.bias_shifts, ElementsAre(plan.bias_shifts[1]));
+}
+
 }  // namespace
 }  // namespace tightrope

@@ -349,11 +349,10 @@ TEST(AccuracyOptions, CountsOutOfRangeAreRefused) {
   EXPECT_THAT(restorer(R"("restore_mode": "all")"), HasSubstr("only_activations"));
 }
 
-TEST(AccuracyOptions, TuningOfParametersIsUnsupported) {
-  EXPECT_THAT(message_of<Unsupported>([] {
-                accuracy_options_from_json(R"({"advanced_accuracy_restorer_parameters": {"tune_hyperparams": true}})");
-              }),
-              HasSubstr("tune_hyperparams"));
+TEST(AccuracyOptions, TuneWhereAskedTo) {
+  EXPECT_FALSE(accuracy_options_from_json("{}").tune_hyperparams);
+  EXPECT_TRUE(accuracy_options_from_json(R"({"advanced_accuracy_restorer_parameters": {"tune_hyperparams": true}})")
+                  .tune_hyperparams);
 }
 
 TEST(AccuracyOptions, ALimitSetInCodeIsCheckedToo) {

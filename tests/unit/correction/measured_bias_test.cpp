@@ -115,6 +115,17 @@ TEST(MeasureBiases, GivesTheSameFromAnyStart) {
   }
 }
 
+TEST(MeasureBiases, RemembersTheShiftsOfWeightsAlone) {
+  const auto model = chain();
+  Plan plan = coarse_plan();
+  plan.bias_shifts = {{"second", {0.1F, -0.1F, 0.05F}}};
+  const Plan found = measure_biases(*model, plan, images(16), {}).plan;
+  ASSERT_THAT(found.bias_shifts, SizeIs(3));
+  for (const BiasShift& shift : found.bias_shifts) {
+    EXPECT_EQ(shift.of_weight, shift.node == "second" ? plan.bias_shifts[0].shift : std::vector<float>());
+  }
+}
+
 TEST(MeasureBiases, LeavesThePlanAsItIsWithoutSamplesToJudge) {
   const auto model = chain();
   Plan plan = coarse_plan();

@@ -222,6 +222,21 @@ TEST(SampleRows, AreDividedWhereTheDataAreSmoothed) {
   EXPECT_EQ(rows[0].groups, 1U);
 }
 
+TEST(SampleRows, AreOfTheFirstEntriesOfLargeData) {
+  test::NetBuilder net;
+  const auto model = net.build({net.matmul("product", net.input("x", {-1, 2}), {1, 1}, 2, 1)});
+  Plan plan;
+  plan.quantizers = {test::weight_quantizer("product", {1})};
+  const std::vector<Layer> layers = layers_of(plan, model->graph());
+  const std::vector<Sample> samples = {test::sample_of({1, 2, 3, 4, 5, 6}, {3, 2}), test::sample_of({7, 8}, {1, 2})};
+  const auto rows = [&](std::size_t together) {
+    return sample_rows(*model, plan, layers, samples, std::vector<std::size_t>{5}, together)[0].values;
+  };
+  EXPECT_THAT(rows(24), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+  EXPECT_THAT(rows(23), ElementsAre(1, 2, 3, 4, 7, 8));
+  EXPECT_THAT(rows(1), ElementsAre(1, 2, 7, 8));
+}
+
 TEST(SampleRows, AreAtMostAsManyAsWanted) {
   const Sums sums(1);
   const std::vector<Layer> layers = layers_of(sums.plan, sums.model->graph());

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arguments.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "tightrope/error.h"
+#include "tightrope/metrics.h"
+
+namespace tightrope::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kControl = "Accuracy control";
+constexpr const char* kData = "Data";
+constexpr const char* kCalibration = "Calibration";
+constexpr const char* kPlacement = "Placement";
+constexpr const char* kAnyData =
+    ".npz with an array per model input, .npy, a folder of pictures or .npy files, or a list of files";
+
+// The names of RangeEstimatorParametersSet in the Python interface.
+struct Estimator {
+  std::string_view name;
+  const char* low;
+  const char* high;
+  const char* low_aggregator;
+  const char* high_aggregator;
+};
+constexpr Estimator kEstimators[] = {
+    {"minmax", "min", "max", "min", "max"},
+    {"mean_minmax", "min", "max", "mean", "mean"},
+    {"median_minmax", "min", "max", "median", "median"},
+    {"mean_no_outliers_minmax", "min", "max", "mean_no_outliers", "mean_no_outliers"},
+    {"mean_quantile", "quantile", "quantile", "mean", "mean"},
+    {"histogram", "raw", "raw", "histogram", "histogram"},
+    {"output_error", "min", "max", "output_error", "output_error"},
+};
+
+std::vector<std::string_view> estimator_names() {
+  std::vector<std::string_view> names;
+  for (const Estimator& estimator : kEstimators) names.push_back(estimator.name);
+  return names;
+}
+
+// Options by group ----------------------------------------------------------------------------------------------
+
+template <typename T>
+CLI::Option* add_path(CLI::App& command, const char* names, T& path, const char* help) {
+  return command.add_option(names, path, help)->type_name("PATH");
+}
+
+void add_model(CLI::App& command, std::filesystem::path& model) {
+  add_path(command, "--model,MODEL", model, "ONNX file (.onnx) or OpenVINO IR (.xml)")->required();
+}
+
+void add_common(CLI::App& command, bool& json, bool& quiet) {
+  command.add_flag("--json", json, "Print the result as one JSON object");
+  command.add_flag("-q,--quiet", quiet, "Warnings and errors only on standard error");
+}
+
+void add_output(CLI::App& command, std::filesystem::path& output, std::string& to) {
+  add_path(command, "-o,--output", output, "The quantized model, ending in .onnx or .xml")->required();
+  command.add_option("--to", to, "Its format, and where all work is done: onnx or openvino; default: by its ending")
+      ->type_name("FORMAT");
+}
+
+void add_framework(CLI::App& command, std::string& to) {
+  command.add_option("--to", to, "Where the model runs: onnx or openvino; default: by its ending")->type_name("FORMAT");
+}
+
+void add_data(CLI::App& command, DataOptions& data) {
+  ImageOptions& images = data.images;
+  command.add_option("--batch", data.batch, "Entries that make one item; default: as many as the model takes")
+      ->check([](const std::string& text) { return text == "0" ? "at least 1 is needed" : std::string(); })
+      ->group(kData);
+  const auto add_list = [&](const char* name, auto& list, const char* help) {
+    command.add_option(name, list, help)->delimiter(',')->group(kData);
+  };
+  add_list("--size", images.size, "Of pictures: one number, or HEIGHT,WIDTH; default: those of the model's input");
+  command
+      .add_option("--crop", images.crop,
+                  "Share of a picture's shorter side that the center keeps, 0.875 for ImageNet; 1: all of it")
+      ->group(kData);
+  command.add_flag("--keep-ratio", images.keep_ratio, "Cut the center out instead of distorting pictures")
+      ->group(kData);
+  add_list("--mean", images.mean, "Subtracted from values 0 to 255: one number, or one per channel");
+  add_list("--scale", images.scale, "Then divides them: one number, or one per channel");
+  command.add_option("--color", images.color, "Order of channels: rgb (the default) or bgr")->group(kData);
+  command.add_option("--layout", images.layout, "Of the model's input: nchw or nhwc; default: by its shape")
+      ->group(kData);
+}
+
+void add_labels(CLI::App& command, DataOptions& data) {
+  command.add_option("--labels", data.labels, "Array of the data that holds labels or targets")->group(kData);
+}
+
+void add_execution(CLI::App& command, Execution& execution, const char* group) {
+  command
+      .add_option("--validation-device,--device", execution.device,
+                  "Device that runs the model; for ONNX an execution provider, such as CPU or CUDA")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--validation-precision,--precision", execution.precision,
+                  "Its precision of operations not in 8 bits: f32, bf16, f16, or default; for ONNX f32 or default")
+      ->capture_default_str()
+      ->group(group);
+}
+
+std::string metric_help() {
+  return fmt::format("{}, or cmd:PROGRAM; may be repeated", fmt::join(built_in_metric_names(), ", "));
+}
+
+void add_placement(CLI::App& command, PlacementArguments& arguments) {
+  const auto add_list = [&](const char* name, std::vector<std::string>& list, const char* help) {
+    command.add_option(name, list, help)->allow_extra_args(false)->type_name("TEXT")->group(kPlacement);
+  };
+  const auto add_text = [&](const char* name, std::string& text, const char* help) {
+    command.add_option(name, text, help)->group(kPlacement);
+  };
+  add_text("--placement", arguments.placement,
+           "lean (quantizers where they make operations faster; the default) or reference (where NNCF puts them)");
+  add_text("--mode", arguments.mode,
+           "fp8_e4m3 or fp8_e5m2: 8-bit floating point instead of integers (OpenVINO, without accuracy control)");
+  add_text("--preset", arguments.preset,
+           "performance (activations symmetric) or mixed (asymmetric); by default by their values");
+  add_text("--model-type", arguments.model_type,
+           "transformer: preset mixed by default, and normalization in floating point");
+  add_text("--target-device", arguments.target_device, "ANY (the default), CPU, CPU_SPR, GPU or NPU");
+  add_text("--overflow-fix", arguments.overflow_fix, "first_layer_only (the default), enable or disable");
+  add_text("--quantizer-propagation-rule,--propagation-rule", arguments.propagation_rule,
+           "How quantizers of branches merge: 0 to 3, or a name such as MERGE_ALL_IN_ONE (3, the default)");
+  add_text("--activations-quantization-params", arguments.activations_quantization_params,
+           "JSON: num_bits, mode, signedness_to_force, per_channel, narrow_range of activations");
+  add_text("--weights-quantization-params", arguments.weights_quantization_params, "The same of weights");
+  command.add_flag("--quantize-outputs", arguments.quantize_outputs, "Quantize what the model returns, too")
+      ->group(kPlacement);
+  add_list("--ignored-names", arguments.ignored_names, "Operation that stays in floating point; may be repeated");
+  add_list("--ignored-patterns", arguments.ignored_patterns, "Regular expression for such names; may be repeated");
+  add_list("--ignored-types", arguments.ignored_types, "Type of such operations; may be repeated");
+  command.add_flag("--no-ignored-validation", arguments.no_ignored_validation, "Accept --ignored-* that match nothing")
+      ->group(kPlacement);
+}
+
+void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
+  const auto add = [&](const char* name, auto& value, const std::string& help) {
+    return command.add_option(name, value, help)->group(kCalibration);
+  };
+  const auto add_flag = [&](const char* name, std::optional<bool>& value, const char* help) {
+    // Bound to the optional itself it would begin as false.
+    command.add_flag_function(name, [&value](std::int64_t count) { value = count > 0; }, help)->group(kCalibration);
+  };
+  add("--subset-size", arguments.subset_size, "Calibration items that are used")->capture_default_str();
+  add("--statistics-path,--statistics", arguments.statistics,
+      "File to reuse what calibration observes from; written where it does not exist, or lacks some")
+      ->type_name("PATH");
+  add("--activations-range-estimator-params,--range-estimator", arguments.range_estimator,
+      fmt::format("How ranges of activations are found: {}; or JSON", fmt::join(estimator_names(), ", ")));
+  add("--weights-range-estimator-params", arguments.weights_range_estimator, "The same of weights, as JSON");
+  add("--bias-correction-params", arguments.bias_correction_params, "JSON: threshold, apply_for_all_nodes");
+  add("--backend-params", arguments.backend_params, "JSON: compress_weights, stat_requests_number");
+  add_flag("--disable-bias-correction,--no-bias-correction", arguments.disable_bias_correction,
+           "Leave biases as they are");
+  add_flag("--fast-bias-correction,!--accurate-bias-correction", arguments.fast_bias_correction,
+           "Predict what biases need (the default), or measure it on the quantized model");
+  add_flag("--weight-rounding,!--no-weight-rounding", arguments.weight_rounding,
+           "Round all weights by the data, or none; default: those of layers that lose much");
+  add_flag("--disable-channel-alignment,!--channel-alignment", arguments.disable_channel_alignment,
+           "Leave channels between convolutions as they are (the default), or give them equal ranges first");
+  add_flag("--inplace-statistics,!--no-inplace-statistics", arguments.inplace_statistics,
+           "Observe inside of the model where that is possible (the default), or outside");
+  add("--smooth-quant-alpha", arguments.smooth_quant_alpha,
+      "Share of the outliers of products' data that goes to weights, 0 to 1; -1: none; default: 0.95");
+  add("--smooth-quant-alpha-convolution", arguments.smooth_quant_alpha_convolution,
+      "The same for convolutions; default: -1");
+}
+
+void add_limits(CLI::App& command, Arguments& arguments) {
+  LimitArguments& limits = arguments.limits;
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command.add_option(name, value, help)->group(kControl);
+  };
+  CLI::Option* metric = command.add_option("--metric", arguments.quantize.metrics, metric_help())
+                            ->allow_extra_args(false)
+                            ->group(kControl);
+  add("--validation,--validation-dataset", arguments.quantize.validation,
+      "As for --calibration, with labels where the metric needs them")
+      ->type_name("PATH")
+      ->needs(metric);
+  const auto add_named = [&](const char* name, std::vector<std::string>& values, const char* help) {
+    add(name, values, help)->delimiter(',')->allow_extra_args(false)->needs(metric);
+  };
+  add_named("--max-drop", limits.max_drop,
+            "The largest drop of the metric, 0.01 by default; of several top1=0.01,psnr=0.1");
+  add_named("--drop-type", limits.drop_type,
+            "absolute (the default), or relative to the original metric; or NAME=relative");
+  add_named("--higher-is-better", limits.higher_is_better, "true or false; or NAME=false; default: by the metric");
+  add("--max-num-iterations,--max-validations", limits.max_validations, "Validations after the first two")
+      ->needs(metric);
+  add("--objective", limits.objective, "What is kept: the most operations in 8 bits, or the least latency: latency")
+      ->capture_default_str()
+      ->needs(metric);
+  const auto add_flag = [&](const char* name, bool& value, const char* help) {
+    command.add_flag(name, value, help)->group(kControl)->needs(metric);
+  };
+  add_flag("--repair,!--no-repair", limits.repair,
+           "Where the limit is broken, try other ranges, levels and biases before reverting (the default), or not");
+  add_flag("--tune-hyperparams", limits.tune_hyperparams, "Try them even if the limit is met");
+  add_flag("--early-stopping,!--no-early-stopping", limits.early_stopping,
+           "Judge candidates on a part of the items where that settles it (the default), or always on all");
+  add_flag("--measure-deployed", limits.measure_deployed,
+           "Measure the result once more in the precision that the device chooses by itself");
+  add("--time-budget", limits.time_budget, "Seconds for the whole job; the best model found in time is saved")
+      ->needs(metric);
+  add("--work-dir", limits.work_dir,
+      "Folder that keeps what was measured: 'tightrope resume' goes on where the run ended")
+      ->type_name("PATH")
+      ->needs(metric);
+  add("--restore-mode", limits.restore_mode, "activations_and_weights, or only_activations")
+      ->capture_default_str()
+      ->needs(metric);
+  add("--intermediate-model-dir", limits.intermediate_model_dir, "Folder for the model with everything in 8 bits")
+      ->type_name("PATH")
+      ->needs(metric);
+}
+
+void add_ranking(CLI::App& command, LimitArguments& limits) {
+  command.add_option("--ranking-subset-size", limits.ranking_subset_size, "Items that rank the operations")
+      ->group(kControl);
+}
+
+// Commands ------------------------------------------------------------------------------------------------------
+
+CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
+  QuantizeCommand& values = arguments.quantize;
+  CLI::App* command =
+      app.add_subcommand("quantize", "Quantize a model; with --metric, keep the metric within --max-drop");
+  add_model(*command, values.model);
+  add_common(*command, values.json, arguments.quiet);
+  add_path(*command, "--calibration,--calibration-dataset", values.calibration, kAnyData)->required();
+  add_output(*command, values.output, values.to);
+  add_path(*command, "--report", values.report,
+           "Write the report: a page for people where it ends in .html, otherwise JSON");
+  add_path(*command, "--plan", values.plan, "Write the plan as JSON, for 'tightrope apply'");
+  add_labels(*command, arguments.data);
+  add_data(*command, arguments.data);
+  add_limits(*command, arguments);
+  add_ranking(*command, arguments.limits);
+  add_execution(*command, arguments.execution, kControl);
+  add_calibration(*command, arguments.calibration);
+  add_placement(*command, arguments.placement);
+  return command;
+}
+
+CLI::App* add_inspect(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("inspect", "Show what would be quantized, without data");
+  add_model(*command, arguments.inspect.model);
+  add_common(*command, arguments.inspect.json, arguments.quiet);
+  command
+      ->add_option("--to", arguments.inspect.to, "Format of the result: onnx or openvino; default: that of the model")
+      ->type_name("FORMAT");
+  command->add_option("--explain", arguments.inspect.explain, "Operation to explain: which rule decided, and why")
+      ->type_name("NAME");
+  add_placement(*command, arguments.placement);
+  command->get_option("--placement")->description("lean or reference alone, with its quantizers; default: both");
+  return command;
+}
+
+CLI::App* add_apply(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("apply", "Quantize a model by a plan that was saved with --plan");
+  add_model(*command, arguments.apply.model);
+  add_common(*command, arguments.apply.json, arguments.quiet);
+  add_path(*command, "--plan,PLAN", arguments.apply.plan, "Plan as JSON")->required();
+  add_output(*command, arguments.apply.output, arguments.apply.to);
+  return command;
+}
+
+CLI::App* add_report(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand("report", "Show the report of a run, or write it as a page for people");
+  add_path(*command, "--run,RUN", arguments.report.run, "Report as JSON, or a model that Tightrope made (.onnx, .xml)")
+      ->required();
+  add_path(*command, "-o,--output", arguments.report.output, "Write the page, ending in .html, instead of printing");
+  command->add_flag("--json", arguments.report.json, "Print the report as JSON");
+  command->add_flag("-q,--quiet", arguments.quiet, "Warnings and errors only on standard error");
+  return command;
+}
+
+CLI::App* add_validate(CLI::App& app, Arguments& arguments) {
+  ValidateCommand& values = arguments.validate;
+  CLI::App* command = app.add_subcommand("validate", "Measure metrics of any model, quantized or not");
+  add_model(*command, values.model);
+  add_common(*command, values.json, arguments.quiet);
+  command->add_option("--metric", values.metrics, metric_help())->allow_extra_args(false)->required();
+  add_path(*command, "--validation,--validation-dataset,--data", values.validation, kAnyData);
+  add_path(*command, "--original", values.original, "The model that cosine and sqnr compare with");
+  add_framework(*command, values.to);
+  add_labels(*command, arguments.data);
+  add_data(*command, arguments.data);
+  add_execution(*command, arguments.execution, "Execution");
+  return command;
+}
+
+CLI::App* add_compare(CLI::App& app, Arguments& arguments) {
+  CompareCommand& values = arguments.compare;
+  CLI::App* command = app.add_subcommand("compare", "Compare two models: outputs, operations in 8 bits, latency");
+  add_path(*command, "--first,FIRST", values.first, "A model; others are measured against its outputs")->required();
+  add_path(*command, "--second,SECOND", values.second, "Another one with the same inputs and outputs")->required();
+  add_common(*command, values.json, arguments.quiet);
+  add_path(*command, "--data", values.inputs, "Items to run; default: one of random numbers");
+  command->add_option("--seconds", values.seconds, "To measure latency")->capture_default_str();
+  add_labels(*command, arguments.data);
+  add_data(*command, arguments.data);
+  add_execution(*command, arguments.execution, "Execution");
+  return command;
+}
+
+CLI::App* add_sensitivity(CLI::App& app, Arguments& arguments) {
+  SensitivityCommand& values = arguments.sensitivity;
+  CLI::App* command = app.add_subcommand(
+      "sensitivity", "Rank groups of operations by the output error that each makes alone in 8 bits");
+  add_model(*command, values.model);
+  add_common(*command, values.json, arguments.quiet);
+  add_path(*command, "--calibration,--calibration-dataset", values.calibration, kAnyData)->required();
+  add_framework(*command, values.to);
+  add_labels(*command, arguments.data);
+  add_data(*command, arguments.data);
+  add_ranking(*command, arguments.limits);
+  add_execution(*command, arguments.execution, kControl);
+  add_calibration(*command, arguments.calibration);
+  add_placement(*command, arguments.placement);
+  return command;
+}
+
+CLI::App* add_bench(CLI::App& app, Arguments& arguments) {
+  BenchCommand& values = arguments.bench;
+  CLI::App* command = app.add_subcommand("bench", "Measure latency and throughput of models, side by side");
+  add_path(*command, "--models,MODELS", values.models, "Models with the same inputs")->required();
+  add_common(*command, values.json, arguments.quiet);
+  add_path(*command, "--data", values.inputs, "Items to run; default: one of random numbers");
+  command->add_option("--seconds", values.seconds, "For latency, and again for throughput")->capture_default_str();
+  add_labels(*command, arguments.data);
+  add_data(*command, arguments.data);
+  add_execution(*command, arguments.execution, "Execution");
+  return command;
+}
+
+// Meaning -------------------------------------------------------------------------------------------------------
+
+std::string upper(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+  return text;
+}
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void add_json(Json& into, const char* name, const std::string& text) {
+  if (text.empty()) return;
+  into[name] = Json::parse(text, nullptr, false);
+  if (!into[name].is_object())
+    throw InvalidArgument(fmt::format("option '{}' is '{}'; a JSON object is needed", name, text));
+}
+
+// Both ends of a range, by the name of the pair.
+Json range_estimator(const std::string& name) {
+  const auto* const found = std::ranges::find(kEstimators, name, &Estimator::name);
+  if (found == std::end(kEstimators)) {
+    throw InvalidArgument(
+        fmt::format("option 'range-estimator' is '{}'; {} is needed", name, fmt::join(estimator_names(), " or ")));
+  }
+  const auto end = [](const char* statistic, const char* aggregator) {
+    return Json{{"statistics_type", statistic}, {"aggregator_type", aggregator}};
+  };
+  return {{"min", end(found->low, found->low_aggregator)}, {"max", end(found->high, found->high_aggregator)}};
+}
+
+Json number_from(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0') return text;
+  if (!std::isfinite(value))
+    throw InvalidArgument(fmt::format("option 'max_drop' is {}; a finite number is needed", text));
+  return value;
+}
+
+Json truth_from(const std::string& text) {
+  return text == "true" ? Json(true) : text == "false" ? Json(false) : Json(text);
+}
+
+// One value for all, or an object of values by name.
+template <typename From>
+void add_named(Json& into, const char* name, const std::vector<std::string>& values, From from) {
+  for (const std::string& value : values) {
+    const std::size_t mark = value.rfind('=');
+    if (mark == std::string::npos) {
+      if (values.size() > 1)
+        throw InvalidArgument(
+            fmt::format("option '{}' has several values, of which '{}' names no metric", name, value));
+      into[name] = from(value);
+    } else {
+      into[name][value.substr(0, mark)] = from(value.substr(mark + 1));
+    }
+  }
+}
+
+void add_calibration(Json& json, const CalibrationArguments& typed) {
+  Json& advanced = json["advanced_parameters"];
+  json["subset_size"] = typed.subset_size;
+  if (!typed.statistics.empty()) json["statistics_path"] = typed.statistics;
+  if (typed.weight_rounding) json["weight_rounding"] = *typed.weight_rounding;
+  if (typed.fast_bias_correction) json["fast_bias_correction"] = *typed.fast_bias_correction;
+  if (typed.disable_bias_correction) advanced["disable_bias_correction"] = *typed.disable_bias_correction;
+  if (typed.disable_channel_alignment) advanced["disable_channel_alignment"] = *typed.disable_channel_alignment;
+  if (typed.inplace_statistics) advanced["inplace_statistics"] = *typed.inplace_statistics;
+  if (typed.range_estimator.starts_with('{')) {
+    add_json(advanced, "activations_range_estimator_params", typed.range_estimator);
+  } else if (!typed.range_estimator.empty()) {
+    advanced["activations_range_estimator_params"] = range_estimator(typed.range_estimator);
+  }
+  add_json(advanced, "weights_range_estimator_params", typed.weights_range_estimator);
+  add_json(advanced, "bias_correction_params", typed.bias_correction_params);
+  add_json(advanced, "backend_params", typed.backend_params);
+  Json& alphas = advanced["smooth_quant_alphas"];
+  if (typed.smooth_quant_alpha) alphas["matmul"] = *typed.smooth_quant_alpha;
+  if (typed.smooth_quant_alpha_convolution) alphas["convolution"] = *typed.smooth_quant_alpha_convolution;
+}
+
+}  // namespace
+
+std::vector<CLI::App*> add_commands(CLI::App& app, Arguments& arguments) {
+  return {add_quantize(app, arguments),    add_validate(app, arguments), add_inspect(app, arguments),
+          add_sensitivity(app, arguments), add_compare(app, arguments),  add_bench(app, arguments),
+          add_apply(app, arguments),       add_report(app, arguments)};
+}
+
+QuantizeOptions quantize_options(const Arguments& arguments) {
+  const PlacementArguments& typed = arguments.placement;
+  Json json = {{"ignored_scope",
+                {{"names", typed.ignored_names},
+                 {"patterns", typed.ignored_patterns},
+                 {"types", typed.ignored_types},
+                 {"validate", !typed.no_ignored_validation}}},
+               {"advanced_parameters", {{"quantize_outputs", typed.quantize_outputs}}}};
+  const auto add = [](Json& into, const char* name, const std::string& text) {
+    if (!text.empty()) into[name] = text;
+  };
+  if (arguments.data.batch > 1) json["advanced_parameters"]["batchwise_statistics"] = true;
+  add_calibration(json, arguments.calibration);
+  add(json, "placement", typed.placement);
+  add(json, "mode", typed.mode);
+  add(json, "preset", typed.preset);
+  add(json, "model_type", typed.model_type);
+  add(json, "target_device", upper(typed.target_device));
+  add(json["advanced_parameters"], "overflow_fix", typed.overflow_fix);
+  add(json["advanced_parameters"], "quantizer_propagation_rule", upper(typed.propagation_rule));
+  add_json(json["advanced_parameters"], "activations_quantization_params", typed.activations_quantization_params);
+  add_json(json["advanced_parameters"], "weights_quantization_params", typed.weights_quantization_params);
+  return quantize_options_from_json(dumped(json));
+}
+
+Execution execution_of(const Arguments& arguments) {
+  const std::vector<std::string> precisions = {"f32", "bf16", "f16", "default"};
+  const Execution& typed = arguments.execution;
+  if (std::ranges::find(precisions, typed.precision) == precisions.end()) {
+    throw InvalidArgument(
+        fmt::format("option 'precision' is '{}'; {} is needed", typed.precision, fmt::join(precisions, " or ")));
+  }
+  return {typed.device, typed.precision == "default" ? "" : typed.precision};
+}
+
+AccuracyOptions accuracy_options(const Arguments& arguments) {
+  const LimitArguments& typed = arguments.limits;
+  Json json = {{"advanced_accuracy_restorer_parameters", {{"restore_mode", typed.restore_mode}}}};
+  add_named(json, "max_drop", typed.max_drop, number_from);
+  add_named(json, "drop_type", typed.drop_type, [](const std::string& text) { return Json(text); });
+  add_named(json, "higher_is_better", typed.higher_is_better, truth_from);
+  Json& restorer = json["advanced_accuracy_restorer_parameters"];
+  restorer["tune_hyperparams"] = typed.tune_hyperparams;
+  json["objective"] = typed.objective;
+  json["repair"] = typed.repair;
+  json["early_stopping"] = typed.early_stopping;
+  json["measure_deployed"] = typed.measure_deployed;
+  if (typed.max_validations) restorer["max_num_iterations"] = *typed.max_validations;
+  if (typed.ranking_subset_size) restorer["ranking_subset_size"] = *typed.ranking_subset_size;
+  if (typed.intermediate_model_dir) restorer["intermediate_model_dir"] = *typed.intermediate_model_dir;
+  if (typed.time_budget) json["time_budget"] = *typed.time_budget;
+  AccuracyOptions options = accuracy_options_from_json(dumped(json));
+  const Execution execution = execution_of(arguments);
+  options.validation_device = execution.device;
+  options.validation_precision = execution.precision;
+  options.work_dir = typed.work_dir;
+  check(options);
+  return options;
+}
+
+}  // namespace tightrope::cli
