@@ -18,8 +18,8 @@ namespace tightrope {
 std::vector<double> drops_of(std::span<const double> original, std::span<const double> candidate,
                              bool higher_is_better);
 
-// Between which numbers the values of items lie. Known where they are steps, as right and wrong, 1 and 0: where there are
-// no more than half as many different values as items.
+// Between which numbers the values of items lie. Known where they are steps, as right and wrong, 1 and 0: where there
+// are no more than half as many different values as items.
 std::optional<Bounds> bounds_of(std::span<const double> original, std::span<const double> candidate);
 
 // Between which numbers the drops of these items lie if values are within `values`.

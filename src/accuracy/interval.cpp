@@ -32,7 +32,8 @@ std::optional<IntervalRecord> interval_of_drop(const Evaluation& original, const
   const double spread = values ? values->high - values->low : 0;
   const Bounds interval =
       interval_of(shuffled_drops, values ? std::optional(Bounds{-spread, spread}) : std::nullopt, 1 - kConfidence);
-  if (!values && std::ranges::count(drops, drops.front()) == std::ssize(drops)) return std::nullopt;  // nothing is known
+  if (!values && std::ranges::count(drops, drops.front()) == std::ssize(drops))
+    return std::nullopt;  // nothing is known
   const double unit = options.drop_type == DropType::kRelative ? std::abs(original.metric) : 1;
   if (unit == 0) return std::nullopt;
   IntervalRecord record{interval.low / unit, interval.high / unit, kConfidence, 0};

@@ -41,7 +41,9 @@ TEST(DamagedPlan, ChangesWhatTheModelComputesWithoutQuantizingIt) {
   int changed = 0;
   for (int i = 0; i < 20; ++i) {
     const Sample sample = sample_of(waves(4, static_cast<float>(i)), {1, 4});
-    const auto best_of = [](const std::vector<float>& scores) { return std::ranges::max_element(scores) - scores.begin(); };
+    const auto best_of = [](const std::vector<float>& scores) {
+      return std::ranges::max_element(scores) - scores.begin();
+    };
     const std::vector<float> outputs = damaged->run(sample)[0].to_floats();
     for (const float output : outputs) EXPECT_TRUE(std::isfinite(output));
     changed += best_of(outputs) == best_of(original->run(sample)[0].to_floats()) ? 0 : 1;
