@@ -243,6 +243,8 @@ Controlled control_accuracy(const Plan& first, const Means& means, const Accurac
   compare_latencies(plan, best, means, report);
   if (for_speed && found.met && report.max_drop >= 0 && is_slow(report)) {
     best = Plan{};
+    report.interval.reset();
+    report.deployed.reset();
     report.stopped = "In 8 bits the model is not faster than the original on this machine, so this is the original.";
     report.minimal = false;
     for (GroupRecord& group : report.groups) group.reverted = true;

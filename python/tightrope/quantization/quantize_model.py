@@ -386,8 +386,12 @@ class _Evaluation:
     def _model(self, plan: Any, is_part: bool, deployed: bool) -> Any:
         if deployed:
             return self._base.for_validation(plan, self._device, "")
-        is_kept = self._kept is not None and self._kept[0] == plan
-        model = self._kept[1] if is_kept else self._base.for_validation(plan, self._device, self._precision)
+        kept, self._kept = self._kept, None
+        if kept is not None and kept[0] == plan:
+            model = kept[1]
+        else:
+            del kept  # before another model takes its memory
+            model = self._base.for_validation(plan, self._device, self._precision)
         self._kept = (plan, model) if is_part else None
         return model
 
