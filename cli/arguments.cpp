@@ -77,7 +77,7 @@ void add_framework(CLI::App& command, std::string& to) {
 void add_data(CLI::App& command, DataOptions& data) {
   ImageOptions& images = data.images;
   command.add_option("--batch", data.batch, "Entries that make one item; default: as many as the model takes")
-      ->check([](const std::string& text) { return text == "0" ? "at least 1 is needed" : std::string(); })
+      ->check([](const std::string& text) { return text == "0" ? "it is 0; at least 1 is needed" : std::string(); })
       ->group(kData);
   const auto add_list = [&](const char* name, auto& list, const char* help) {
     command.add_option(name, list, help)->delimiter(',')->group(kData);
@@ -203,6 +203,21 @@ void add_limits(CLI::App& command, Arguments& arguments) {
   add_named("--higher-is-better", limits.higher_is_better, "true or false; or NAME=false; default: by the metric");
   add("--max-num-iterations,--max-validations", limits.max_validations, "Validations after the first two")
       ->needs(metric);
+  add("--objective", limits.objective,
+      "What the search keeps: the most operations in 8 bits, or the least latency (operations, latency)")
+      ->capture_default_str()
+      ->needs(metric);
+  command
+      .add_flag_function(
+          "--early-stopping,!--no-early-stopping", [&](std::int64_t count) { limits.early_stopping = count > 0; },
+          "Judge candidates on a part of the items where that settles it; the default")
+      ->needs(metric)
+      ->group(kControl);
+  command
+      .add_flag("--measure-deployed", limits.measure_deployed,
+                "Measure the result once more in the precision that the device chooses by itself")
+      ->needs(metric)
+      ->group(kControl);
   add("--time-budget", limits.time_budget, "Seconds for the whole job; the best model found in time is saved")
       ->needs(metric);
   add("--work-dir", limits.work_dir,
@@ -471,6 +486,9 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
   if (typed.max_validations) restorer["max_num_iterations"] = *typed.max_validations;
   if (typed.ranking_subset_size) restorer["ranking_subset_size"] = *typed.ranking_subset_size;
   if (typed.intermediate_model_dir) restorer["intermediate_model_dir"] = *typed.intermediate_model_dir;
+  json["objective"] = typed.objective;
+  if (typed.early_stopping) json["early_stopping"] = *typed.early_stopping;
+  json["measure_deployed"] = typed.measure_deployed;
   if (typed.time_budget) json["time_budget"] = *typed.time_budget;
   AccuracyOptions options = accuracy_options_from_json(dumped(json));
   const Execution execution = execution_of(arguments);

@@ -54,6 +54,9 @@ struct LimitArguments {
   std::optional<std::int64_t> max_validations;
   std::optional<std::int64_t> ranking_subset_size;
   std::optional<std::string> intermediate_model_dir;
+  std::string objective = "operations";
+  std::optional<bool> early_stopping;
+  bool measure_deployed = false;
   std::optional<double> time_budget;
   std::string work_dir;
 };
