@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "commands.h"
@@ -80,6 +81,9 @@ struct Arguments {
 
 // Adds every command to `app`, in the order of the help.
 std::vector<CLI::App*> add_commands(CLI::App& app, Arguments& arguments);
+
+// Names that --range-estimator takes.
+std::vector<std::string_view> estimator_names();
 
 // Throw InvalidArgument for unknown names and values.
 QuantizeOptions quantize_options(const Arguments& arguments);
