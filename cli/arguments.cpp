@@ -112,6 +112,8 @@ void add_placement(CLI::App& command, PlacementArguments& arguments) {
   add_list("--ignored-names", arguments.ignored_names, "Operation that stays in floating point; may be repeated");
   add_list("--ignored-patterns", arguments.ignored_patterns, "Regular expression for such names; may be repeated");
   add_list("--ignored-types", arguments.ignored_types, "Type of such operations; may be repeated");
+  add_text("--ignored-subgraphs", arguments.ignored_subgraphs,
+           R"(JSON: what lies between operations, [{"inputs": [NAMES], "outputs": [NAMES]}])");
   command.add_flag("--no-ignored-validation", arguments.no_ignored_validation, "Accept --ignored-* that match nothing")
       ->group(kPlacement);
 }

@@ -27,6 +27,7 @@ struct PlacementArguments {
   std::vector<std::string> ignored_names;
   std::vector<std::string> ignored_patterns;
   std::vector<std::string> ignored_types;
+  std::string ignored_subgraphs;  // JSON
   bool no_ignored_validation = false;
 };
 

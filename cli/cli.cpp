@@ -141,7 +141,7 @@ std::string meant_in(std::span<const std::string> arguments, const CLI::App& com
     const std::string option = argument.substr(0, argument.find('='));
     if (!option.starts_with("--") || command.get_option_no_throw(option) != nullptr) continue;
     const std::string meant = suggestion_for(option, command);
-    if (!meant.empty()) return meant;
+    if (!meant.empty()) return fmt::format("; {} is no option{}", option, meant);
   }
   return {};
 }

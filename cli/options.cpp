@@ -131,6 +131,12 @@ QuantizeOptions quantize_options(const Arguments& arguments) {
                  {"types", typed.ignored_types},
                  {"validate", !typed.no_ignored_validation}}},
                {"advanced_parameters", {{"quantize_outputs", typed.quantize_outputs}}}};
+  if (!typed.ignored_subgraphs.empty()) {
+    Json& subgraphs = json["ignored_scope"]["subgraphs"] = Json::parse(typed.ignored_subgraphs, nullptr, false);
+    if (!subgraphs.is_array())
+      throw InvalidArgument(
+          fmt::format("option 'ignored-subgraphs' is '{}'; a JSON list is needed", typed.ignored_subgraphs));
+  }
   const auto add = [](Json& into, const char* name, const std::string& text) {
     if (!text.empty()) into[name] = text;
   };

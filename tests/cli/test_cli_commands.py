@@ -126,6 +126,15 @@ bias_correction_params = {{ threshold = 1000.0 }}
     assert json.loads(result.stdout)["report"]["calibration_items"] == 6
 
 
+def test_subgraphs_between_operations_stay_in_floating_point(work):  # noqa: F811
+    between = '[{"inputs": ["conv1"], "outputs": ["conv2"]}]'
+    result = run("inspect", work / "model.xml", "--json", "--placement", "lean", "--ignored-subgraphs", between)
+    assert result.returncode == DONE, result.stderr
+    found = {operation["name"]: operation["lean"]["int8"] for operation in json.loads(result.stdout)["operations"]}
+    assert (found["conv1"], found["conv2"], found["classes"]) == (False, False, True)
+    check_refused(run("inspect", work / "model.xml", "--ignored-subgraphs", "conv1"), BAD_ARGUMENTS, "a JSON list")
+
+
 def test_the_printed_configuration_gives_the_same_run(work, out, tmp_path):  # noqa: F811
     arguments = ["quantize", work / "model.xml", "--calibration", work / "labeled.npz", "--labels", "label"]
     arguments += ["-o", out / "first.xml", "--metric", "cmd:echo '1', # {model}", "--max-drop", "0.5"]
