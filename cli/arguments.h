@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "commands.h"
@@ -50,15 +51,15 @@ struct LimitArguments {
   std::vector<std::string> max_drop;
   std::vector<std::string> drop_type;
   std::vector<std::string> higher_is_better;
-  std::string objective = "operations";
-  bool repair = true;
-  bool tune_hyperparams = false;
-  bool early_stopping = true;
-  bool measure_deployed = false;
   std::string restore_mode = "activations_and_weights";
   std::optional<std::int64_t> max_validations;
   std::optional<std::int64_t> ranking_subset_size;
   std::optional<std::string> intermediate_model_dir;
+  std::string objective = "operations";
+  std::optional<bool> repair;
+  bool tune_hyperparams = false;
+  std::optional<bool> early_stopping;
+  bool measure_deployed = false;
   std::optional<double> time_budget;
   std::string work_dir;
 };
@@ -82,6 +83,9 @@ struct Arguments {
 
 // Adds every command to `app`, in the order of the help.
 std::vector<CLI::App*> add_commands(CLI::App& app, Arguments& arguments);
+
+// Names that --range-estimator takes.
+std::vector<std::string_view> estimator_names();
 
 // Throw InvalidArgument for unknown names and values.
 QuantizeOptions quantize_options(const Arguments& arguments);

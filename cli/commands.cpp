@@ -175,19 +175,17 @@ AccuracyOptions limits_for(const std::vector<Metric>& metrics, const QuantizeCom
   return accuracy;
 }
 
-Outcome quantize_with_limit(const Model& model, const Data& data, std::vector<Metric> metrics,
+Outcome quantize_with_limit(const Model& model, const Data& data, const std::vector<Metric>& metrics,
                             const QuantizeCommand& command) {
   const AccuracyOptions accuracy = limits_for(metrics, command);
   const bool has_program = std::ranges::any_of(metrics, [](const Metric& metric) { return bool(metric.program); });
   const auto run = [&](const auto& validate) {
-    return quantize_with_accuracy_control(model, *data.calibration, *data.validation, validate, command.options,
-                                          accuracy);
+    return std::make_shared<QuantizationResult>(quantize_with_accuracy_control(
+        model, *data.calibration, *data.validation, validate, command.options, accuracy));
   };
   try {
-    return {std::make_shared<QuantizationResult>(
-                has_program ? run(validation_of(std::move(metrics),
-                                                {accuracy.validation_device, accuracy.validation_precision}))
-                            : run(validation_of(std::move(metrics)))),
+    return {has_program ? run(model_validation_of(metrics, {accuracy.validation_device, accuracy.validation_precision}))
+                        : run(validation_of(metrics)),
             std::nullopt};
   } catch (const AccuracyNotReached& shortfall) {
     const auto owner = std::make_shared<AccuracyNotReached>(shortfall);  // the best model lives as long as this copy

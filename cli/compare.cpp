@@ -52,8 +52,8 @@ void compare_files(const CompareCommand& command, std::ostream& out) {
   models.push_back(read(command.second));
   const std::vector<Sample> items = items_of(*models[0], command.inputs, command.data, kMostItems);
   const ModelValidationFn agreement =
-      validation_of({built_in_metric("cosine", *models[0]), built_in_metric("sqnr", *models[0])},
-                    {command.execution.device, command.execution.precision, true});
+      model_validation_of({built_in_metric("cosine", *models[0]), built_in_metric("sqnr", *models[0])},
+                          {command.execution.device, command.execution.precision, true});
   const std::map<std::string, double> agrees = agreement(*models[1], *dataset_of(items)).metrics;
   const std::vector<Timing> timings = time_side_by_side(models, items, command.execution, command.seconds, false);
   const std::vector<std::string> first = operations_in_8_bits(*models[0]), second = operations_in_8_bits(*models[1]);

@@ -9,7 +9,7 @@ namespace tightrope::cli {
 
 std::string suggestion(const std::string& wanted, std::span<const std::string> known) {
   const std::vector<std::string> nearest = nearest_names(wanted, known, 1);
-  if (nearest.empty() || edit_distance(wanted, nearest[0]) * 3 > nearest[0].size()) return {};
+  if (nearest.empty() || edit_distance(wanted, nearest[0]) * 2 > nearest[0].size()) return {};
   return fmt::format("; did you mean '{}'?", nearest[0]);
 }
 

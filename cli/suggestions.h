@@ -7,7 +7,7 @@
 
 namespace tightrope::cli {
 
-// "; did you mean 'quantize'?", or nothing where no known word is near: up to a third of its letters may differ.
+// "; did you mean 'quantize'?", or nothing where no known word is near: up to half of its letters may differ.
 std::string suggestion(const std::string& wanted, std::span<const std::string> known);
 
 }  // namespace tightrope::cli

@@ -29,7 +29,7 @@ void validate_file(const ValidateCommand& command, std::ostream& out) {
   const auto data = command.validation.empty() ? dataset_of({})
                                                : read_data(command.validation, inputs_of(model->graph()), command.data);
   const Validation measured =
-      validation_of(metrics, {command.execution.device, command.execution.precision, true})(*model, *data);
+      model_validation_of(metrics, {command.execution.device, command.execution.precision, true})(*model, *data);
   std::map<std::string, double> numbers = measured.metrics;
   if (numbers.empty()) numbers = {{metrics.front().name, measured.metric}};
   if (command.json) {

@@ -70,9 +70,10 @@ std::vector<std::string> built_in_metric_names();
 // Throws what built_in_metric() throws, without a model.
 void check_metric_name(const std::string& name);
 
-// All metrics, with one pass over the data: a number for one metric, several by name. Throws InvalidArgument where two
-// have the same name. The first one is for metrics that are not of programs.
+// All metrics, with one pass over the data: a number for one metric, several by name. The first is for metrics of
+// outputs alone, which gives more than the second: candidates are judged on parts of the data. Both throw
+// InvalidArgument where two metrics have the same name.
 ValidationFn validation_of(std::vector<Metric> metrics);
-ModelValidationFn validation_of(std::vector<Metric> metrics, CompileOptions options);
+ModelValidationFn model_validation_of(std::vector<Metric> metrics, CompileOptions options = {});
 
 }  // namespace tightrope

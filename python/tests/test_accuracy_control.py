@@ -32,7 +32,8 @@ def control(fragile: ov.Model, vectors: Dataset, labeled: Dataset) -> Callable[.
     """Runs the job on the fragile network with what a test wants to be different."""
 
     def run(validation_fn: Any = accuracy, **changes: Any) -> ov.Model:
-        arguments = {"max_drop": 0.05, "validation_dataset": labeled, "calibration_dataset": vectors, **changes}
+        arguments = {"max_drop": 0.05, "validation_dataset": labeled, "calibration_dataset": vectors}
+        arguments = {"repair": False, **arguments, **changes}
         return tightrope.quantize_with_accuracy_control(fragile, validation_fn=validation_fn, **arguments)
 
     return run

@@ -156,6 +156,8 @@ def usual_run(job: str) -> Run:
 
 def run(job: str, arguments: dict[str, Any]) -> Run:
     given = {**usual_arguments(job), **arguments}
+    if job == "quantize_with_accuracy_control":
+        given.setdefault("repair", False)  # so that there is something left to revert
     if job == "quantize_with_accuracy_control" and "advanced_parameters" in given:
         given["advanced_quantization_parameters"] = given.pop("advanced_parameters")
     given = {

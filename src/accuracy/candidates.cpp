@@ -41,8 +41,8 @@ std::optional<double> Candidates::drop_on_all_items(const std::vector<bool>& rev
   const Plan candidate = plan_of(reverted);
   is_late_ = !validate_.has_time_for(candidate, false);
   if (is_late_) return std::nullopt;
-  const std::string name = known != trials_.end() ? known->second.record.name + " on all items"
-                                                  : fmt::format("candidate {}", ++count_);
+  const std::string name =
+      known != trials_.end() ? known->second.record.name + " on all items" : fmt::format("candidate {}", ++count_);
   return keep(reverted, validate_(candidate, name, reverted_between(plan_, candidate)));
 }
 

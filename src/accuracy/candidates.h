@@ -16,8 +16,8 @@
 
 namespace tightrope {
 
-// The plan without the groups of a set, and what measuring it gave. Each set is measured once; what was judged on a part
-// of the items can be measured on all of them later.
+// The plan without the groups of a set, and what measuring it gave. Each set is measured once; what was judged on a
+// part of the items can be measured on all of them later.
 class Candidates {
  public:
   // All outlive it. `quantized`: the plan as it is, on all items.

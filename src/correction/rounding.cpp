@@ -201,13 +201,25 @@ std::span<const Sample> typical_samples(std::span<const Sample> samples) {
   return samples.first(std::min(samples.size(), wanted));
 }
 
+// Entries of a row with all its groups; of one group where the extents of the data are open.
+std::size_t width_of(const Layer& layer, const Graph& graph) {
+  const Shape& data = graph.value(layer.data).shape;
+  if (layer.taps.empty() || data.size() < 2 || data[1] < 1) return layer.inputs;
+  return static_cast<std::size_t>(data[1]) * element_count(Shape(layer.taps.begin(), layer.taps.end()));
+}
+
 // The layers that nearest levels cost too much.
 std::vector<Layer> loud_layers(const Model& model, const Plan& plan, std::vector<Layer> layers,
                                std::span<const Sample> samples) {
   constexpr double kBearable = 1e-3;  // of the variance of the output: 30 dB
-  constexpr std::size_t kRows = 256;  // in all
+  constexpr std::size_t kRows = 256;  // of a layer, in all; fewer where they are long, since each has more to tell
+  constexpr std::size_t kEntries = std::size_t{1} << 18U;
   const std::span<const Sample> few = typical_samples(samples);
-  const std::vector<std::size_t> wanted(layers.size(), kRows / few.size());
+  std::vector<std::size_t> wanted;
+  for (const Layer& layer : layers) {
+    const std::size_t rows = std::clamp<std::size_t>(kEntries / width_of(layer, model.graph()), 16, kRows);
+    wanted.push_back((rows + few.size() - 1) / few.size());
+  }
   const std::vector<Rows> rows = sample_rows(model, plan, layers, few, wanted);
   std::vector<double> errors(layers.size());
   for_each_in_parallel(layers.size(), [&](std::size_t l) {

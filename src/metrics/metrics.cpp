@@ -134,6 +134,13 @@ void add_to(std::map<std::string, double>& all, const std::string& name, double 
     throw InvalidArgument(fmt::format("the metric '{}' is there twice; different names are needed", name));
 }
 
+void check_names(const std::vector<Metric>& metrics) {
+  std::map<std::string, double> names;
+  for (const Metric& metric : metrics) {
+    if (!metric.program) add_to(names, metric.name, 0);
+  }
+}
+
 struct Described {
   Metric metric;
   bool compares = false;  // with the original, which gives it its beginning
@@ -171,46 +178,40 @@ Metric built_in_metric(const std::string& name, const Model& original) {
   auto [metric, compares] = described(name);
   if (compares) metric.begin = agreement_with(original, metric.name == "sqnr");
   if (!metric.begin) return metric;
-  metric.validate = [name = metric.name, begin = metric.begin](Session& session, const Dataset& data) {
-    std::vector<Running> running;
-    running.push_back({name, begin()});
-    run(running, session, data);
-    return running.front().meter->result();
-  };
+  metric.validate = validation_of({metric});
   return metric;
 }
 
 ValidationFn validation_of(std::vector<Metric> metrics) {
-  std::map<std::string, double> names;
-  for (const Metric& metric : metrics) add_to(names, metric.name, 0);
+  check_names(metrics);
+  if (std::ranges::any_of(metrics, [](const Metric& metric) { return bool(metric.program); }))
+    throw InvalidArgument("a program measures models, not what they return; model_validation_of() is needed");
   return [metrics = std::move(metrics)](Session& session, const Dataset& data) {
     std::vector<Running> running = begin(metrics);
     run(running, session, data);
-    if (metrics.size() == 1) return running.front().meter->result();
+    if (running.size() == 1) return running.front().meter->result();
     std::map<std::string, double> all;
     for (const Running& one : running) add_to(all, one.name, one.meter->result().metric);
     return Validation(std::move(all));
   };
 }
 
-ModelValidationFn validation_of(std::vector<Metric> metrics, CompileOptions options) {
-  std::map<std::string, double> names;
-  for (const Metric& metric : metrics) {
-    if (!metric.program) add_to(names, metric.name, 0);
-  }
-  return [metrics = std::move(metrics), options = std::move(options)](const Model& model, const Dataset& data) {
-    std::vector<Running> running = begin(metrics);
-    if (!running.empty()) run(running, *model.compile(options), data);
-    if (metrics.size() == 1 && !running.empty()) return running.front().meter->result();
-    std::map<std::string, double> all;
-    for (const Running& one : running) add_to(all, one.name, one.meter->result().metric);
-    for (const Metric& metric : metrics) {
-      if (!metric.program) continue;
+ModelValidationFn model_validation_of(std::vector<Metric> metrics, CompileOptions options) {
+  check_names(metrics);
+  const auto programs = std::ranges::stable_partition(metrics, [](const Metric& metric) { return !metric.program; });
+  const std::vector<Metric> of_outputs(metrics.begin(), programs.begin());
+  const std::vector<Metric> of_programs(programs.begin(), programs.end());
+  return [=](const Model& model, const Dataset& data) {
+    Validation found = 0.0;
+    if (!of_outputs.empty()) found = validation_of(of_outputs)(*model.compile(options), data);
+    if (of_programs.empty()) return found;
+    if (of_outputs.size() == 1) found.metrics = {{of_outputs.front().name, found.metric}};
+    for (const Metric& metric : of_programs) {
       const std::map<std::string, double> numbers = metric.program(model);
       if (metrics.size() == 1 && numbers.contains("")) return Validation(numbers.at(""));
-      for (const auto& [name, value] : numbers) add_to(all, name.empty() ? metric.name : name, value);
+      for (const auto& [name, value] : numbers) add_to(found.metrics, name.empty() ? metric.name : name, value);
     }
-    return Validation(std::move(all));
+    return Validation(found.metrics);
   };
 }
 

@@ -330,7 +330,8 @@ std::unique_ptr<Session> make_session(const Network& network, const CompileOptio
     // 0: one per core
     session_options.SetIntraOpNumThreads(options.throughput ? static_cast<int>(std::max(cores / parallel, 1UL)) : 0);
     session_options.SetDeterministicCompute(true);
-    if (options.throughput) session_options.DisableCpuMemArena();  // it would keep the most that each sample needed
+    // Both would keep the most that any sample needed, for each of those that run at a time.
+    if (options.throughput) session_options.DisableCpuMemArena().DisableMemPattern();
     use_device(session_options, options.device);
     const Parts parts = parts_of(network);
     session_options.AddExternalInitializers(parts.names, parts.constants);  // copied when the session is made

@@ -74,8 +74,8 @@ class Validating {
     } catch (const Cancelled&) {
       throw;
     } catch (const std::exception& error) {
-      log(LogLevel::kInfo,
-          fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(), error.what()));
+      log(LogLevel::kInfo, fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(),
+                                       error.what()));
       return std::nullopt;
     }
   }
@@ -99,19 +99,9 @@ class Validating {
   Plan kept_plan_;
 };
 
-}  // namespace
-
-QuantizationResult quantize(const Model& model, const Dataset& calibration, const QuantizeOptions& options) {
-  check(options);
-  PlanResult planned = make_plan(model, calibration, options, 0);
-  return finish(model, std::move(planned.plan), std::move(planned.report));
-}
-
-namespace {
-
-// The job, once the caller's functions that validate are known.
-QuantizationResult run_job(const Model& model, const Dataset& calibration, const Dataset& validation, Caller caller,
-                           const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+// The job with what runs the user's function.
+QuantizationResult run(const Model& model, const Dataset& calibration, const Dataset& validation, Caller caller,
+                       const QuantizeOptions& options, const AccuracyOptions& accuracy) {
   if (accuracy.intermediate_model_dir) {
     caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework())](
                                    const Plan& plan) { model.apply(plan)->save(path); };
@@ -129,16 +119,10 @@ QuantizationResult run_job(const Model& model, const Dataset& calibration, const
 
 }  // namespace
 
-QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
-                                                  const Dataset& validation, const ModelValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
-  Caller caller;
-  caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
-    const CountedDataset counted(validation, std::nullopt);
-    Validation measured = validate(*model.apply(plan), counted);
-    return {measured.metric, counted.items(), measured.metrics, 0, std::move(measured.values)};
-  };
-  return run_job(model, calibration, validation, std::move(caller), options, accuracy);
+QuantizationResult quantize(const Model& model, const Dataset& calibration, const QuantizeOptions& options) {
+  check(options);
+  PlanResult planned = make_plan(model, calibration, options, 0);
+  return finish(model, std::move(planned.plan), std::move(planned.report));
 }
 
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
@@ -154,7 +138,23 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
                   [&](const Plan& plan, std::string_view, std::span<const std::int64_t> positions) {
                     return validating.on_part(plan, positions);
                   }};
-  return run_job(model, calibration, validation, std::move(caller), options, accuracy);
+  return run(model, calibration, validation, std::move(caller), options, accuracy);
+}
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ModelValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  if (accuracy.measure_deployed) {
+    throw InvalidArgument(
+        "option 'measure_deployed' is on; the metric runs the model by itself, and decides the precision");
+  }
+  Caller caller;
+  caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
+    const CountedDataset counted(validation, std::nullopt);
+    Validation measured = validate(*model.apply(plan), counted);
+    return {measured.metric, counted.items(), measured.metrics, 0, std::move(measured.values)};
+  };
+  return run(model, calibration, validation, std::move(caller), options, accuracy);
 }
 
 }  // namespace tightrope

@@ -18,7 +18,8 @@ void Thinning::offer(const Sample& sample) {
   if (wanted_ == 0 || offered_++ % stride_ != 0) return;
   kept_.push_back(sample);
   bytes_ += bytes_of(sample);
-  while (kept_.size() >= 2 * wanted_ || (bytes_ > kBytes && kept_.size() > 1)) {
+  while (kept_.size() >= 2 * wanted_ || (bytes_ > kBytes && kept_.size() > 1) ||
+         (bytes_ > kBytesOfMany && kept_.size() > kMany)) {
     const std::size_t left = (kept_.size() + 1) / 2;
     for (std::size_t i = 1; i < left; ++i) kept_[i] = std::move(kept_[2 * i]);
     kept_.resize(left);

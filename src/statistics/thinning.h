@@ -13,10 +13,13 @@ namespace tightrope {
 // At most as many as wanted of the samples.
 std::vector<Sample> spread_evenly(std::span<const Sample> samples, std::size_t wanted);
 
-// Whenever twice as many as wanted are held, or more than kBytes, every other one goes.
+// Whenever twice as many as wanted are held, or more than kBytes, every other one goes; and so it does where more than
+// kMany take more than kBytesOfMany.
 class Thinning {
  public:
   static constexpr std::size_t kBytes = std::size_t{256} << 20U;
+  static constexpr std::size_t kBytesOfMany = std::size_t{64} << 20U;
+  static constexpr std::size_t kMany = 16;
 
   explicit Thinning(std::size_t wanted) : wanted_(wanted) {}
 

@@ -310,7 +310,10 @@ def test_accuracy_control_has_no_mode(work, out):
         (["--verzion"], ["--verzion"]),
         (["quantize"], ["tightrope quantize -h"]),
         (["quantize", "m.xml", "--calibration", "d.npz"], ["--output"]),
-        (["quantize", "m.xml", "--calibration", "d.npz", "-o", "o.xml", "--max-dorp", "1"], ["--max-dorp", "did you mean '--max-drop'?"]),
+        (
+            ["quantize", "m.xml", "--calibration", "d.npz", "-o", "o.xml", "--max-dorp", "1"],
+            ["--max-dorp", "did you mean '--max-drop'?"],
+        ),
         (["quantize", "m.xml", "--calibration", "d.npz", "-o", "o.xml", "--max-drop", "1"], ["--metric"]),
         (["quantize", "m.xml", "--calibration", "d.npz", "-o", "o.xml", "--metric", "top1"], ["--validation"]),
         (["quantize", "m.xml", "--calibration", "d.npz", "-o", "o.xml", "--subset-size", "many"], ["--subset-size"]),

@@ -63,7 +63,9 @@ def test_pictures_are_resized_as_by_pillow(tmp_path, size):
     path = save_picture(tmp_path / "a.png")
     wanted = image.open(path).resize((size[1], size[0]), image.BILINEAR)
     wanted = np.asarray(wanted, np.float32).transpose(2, 0, 1)
-    assert what_is_read(tmp_path, "a.png", wanted, shape=(1, 3, *size)) < 0.05  # 0 but for few values, which differ by 1
+    assert (
+        what_is_read(tmp_path, "a.png", wanted, shape=(1, 3, *size)) < 0.05
+    )  # 0 but for few values, which differ by 1
 
 
 def test_the_center_is_cut_out_as_for_imagenet(tmp_path):

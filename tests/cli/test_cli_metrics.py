@@ -55,7 +55,9 @@ def test_correlations_are_those_of_scipy(tmp_path, name, function, batch):
     scores, _ = scores_and_labels()
     labels = np.round(scores[:, 0] * 4 + scores[:, 1])  # with ties
     expected = getattr(scipy_stats, function)(scores[:, 0].astype(float), labels).statistic
-    assert measure(tmp_path, name, labels, scores=scores[:, :1], batch=batch) == {name: pytest.approx(expected, rel=1e-9)}
+    assert measure(tmp_path, name, labels, scores=scores[:, :1], batch=batch) == {
+        name: pytest.approx(expected, rel=1e-9)
+    }
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
@@ -128,7 +130,9 @@ def test_mean_average_precision_is_that_of_coco_in_every_layout(tmp_path, batch)
 
 def test_rows_of_detection_output_name_the_image_of_the_batch(tmp_path):
     objects, rows = detections()
-    numbered = np.concatenate([np.zeros((8, 30, 1)), rows[..., 5:], rows[..., 4:5], rows[..., :4]], 2).astype(np.float32)
+    numbered = np.concatenate([np.zeros((8, 30, 1)), rows[..., 5:], rows[..., 4:5], rows[..., :4]], 2).astype(
+        np.float32
+    )
     numbered = np.concatenate([numbered, np.full((8, 1, 7), -1, np.float32)], 1)[:, None]
     assert measure(tmp_path, "map", objects, rows=numbered) == {"map": pytest.approx(COCO, rel=1e-9)}
 
@@ -178,7 +182,7 @@ def test_a_program_in_any_language_measures_the_model(tmp_path):
     model = save_identity(tmp_path, x=np.zeros((1, 2), np.float32))
     program = tmp_path / "it's.py"
     program.write_text("import json, sys\nprint('hello')\nprint(json.dumps({'size': len(open(sys.argv[1]).read())}))")
-    result = run("validate", model, "--metric", f"cmd:{sys.executable} \"{program}\" {{model}}", "--json")
+    result = run("validate", model, "--metric", f'cmd:{sys.executable} "{program}" {{model}}', "--json")
     assert result.returncode == DONE, result.stderr
     assert json.loads(result.stdout)["metrics"]["size"] > 100
 

@@ -304,11 +304,11 @@ TEST(Metrics, SeveralAreMeasuredWithOnePassOverTheData) {
   FakeModel model(identity);
   const std::vector<Sample> samples = {sample_of(floats({0, 5, 1}, {1, 3}), integers({1}, {1})),
                                        sample_of(floats({9, 5, 1}, {1, 3}), integers({2}, {1}))};
-  const ModelValidationFn both = validation_of({built_in_metric("top1", model), built_in_metric("top2", model)});
+  const ModelValidationFn both = model_validation_of({built_in_metric("top1", model), built_in_metric("top2", model)});
   const Validation found = both(model, *dataset_of(samples));
   EXPECT_EQ(model.runs, 2);
   EXPECT_EQ(found.metrics, (std::map<std::string, double>{{"top1", 0.5}, {"top2", 0.5}}));
-  const Validation alone = validation_of({built_in_metric("top1", model)})(model, *dataset_of(samples));
+  const Validation alone = model_validation_of({built_in_metric("top1", model)})(model, *dataset_of(samples));
   EXPECT_EQ(alone.metric, 0.5);
   EXPECT_THAT(alone.values, ElementsAre(1, 0));
 }

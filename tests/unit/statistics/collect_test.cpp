@@ -369,6 +369,17 @@ TEST(Thinning, KeepsNoMoreThanItsBytesAndAtLeastOneSample) {
   }
 }
 
+TEST(Thinning, KeepsAtLeastEightLargeSamplesButNotManyMore) {
+  Thinning thinning(32);
+  for (int i = 0; i < 100; ++i) {
+    Sample sample;
+    sample.inputs.push_back({"", Tensor(ElementType::kI8, {std::int64_t{6} << 20}, std::make_shared<std::byte>())});
+    thinning.offer(sample);
+    EXPECT_GE(thinning.take().size(), std::min<std::size_t>(static_cast<std::size_t>(i) + 1, 8));
+    EXPECT_LE(thinning.take().size(), Thinning::kMany);
+  }
+}
+
 TEST_F(Collect, KeepsNoSamplesWhereNoneAreWanted) {
   EXPECT_THAT(collect(*model, Stream(5), std::vector{extremes(x)}, 300, 0).samples, IsEmpty());
 }
