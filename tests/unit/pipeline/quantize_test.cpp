@@ -394,11 +394,11 @@ TEST_F(WithControl, ValidatesWithTheDeviceAndPrecisionThatWereAskedFor) {
   AccuracyOptions options = limit(2 * loss);
   options.validation_device = "GPU";
   options.validation_precision = "bf16";
-  const ValidationFn validate = [&](Session& session, const Dataset& items) {
+  const ValidationFn validate = [&](Session& session, const Dataset& data_items) {
     EXPECT_EQ(model->usage().options.device, "GPU");
     EXPECT_EQ(model->usage().options.precision, "bf16");
     EXPECT_FALSE(model->usage().options.throughput);
-    return fidelity(session, items);
+    return fidelity(session, data_items);
   };
   quantize_with_accuracy_control(*model, *data, *data, validate, {}, options);
 }
