@@ -60,7 +60,11 @@ def many() -> Dataset[Any, Any]:
 def control(fragile: ov.Model, vectors: Dataset[Any, Any], many: Dataset[Any, Any]) -> Callable[..., ov.Model]:
     def run(function: Any = accuracy, **changes: Any) -> ov.Model:
         return tightrope.quantize_with_accuracy_control(
-            changes.pop("model", fragile), vectors, changes.pop("data", many), function, **{"max_drop": 0.05, **changes}
+            changes.pop("model", fragile),
+            vectors,
+            changes.pop("data", many),
+            function,
+            **{"max_drop": 0.05, "repair": False, **changes},
         )
 
     return run
