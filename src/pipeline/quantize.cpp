@@ -74,8 +74,8 @@ class Validating {
     } catch (const Cancelled&) {
       throw;
     } catch (const std::exception& error) {
-      log(LogLevel::kInfo, fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(),
-                                       error.what()));
+      log(LogLevel::kInfo,
+          fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(), error.what()));
       return std::nullopt;
     }
   }
