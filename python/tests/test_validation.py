@@ -3,6 +3,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,11 @@ def many() -> Dataset[Any, Any]:
 def control(fragile: ov.Model, vectors: Dataset[Any, Any], many: Dataset[Any, Any]) -> Callable[..., ov.Model]:
     def run(function: Any = accuracy, **changes: Any) -> ov.Model:
         return tightrope.quantize_with_accuracy_control(
-            changes.pop("model", fragile), vectors, changes.pop("data", many), function, **{"max_drop": 0.05, **changes}
+            changes.pop("model", fragile),
+            vectors,
+            changes.pop("data", many),
+            function,
+            **{"max_drop": 0.05, "repair": False, **changes},
         )
 
     return run
@@ -281,6 +286,20 @@ def test_T24_without_being_asked_for_it_is_only_said_and_costs_nothing(control: 
         report = tightrope.report(control())
     assert report.deployed is None
     assert ("measure_deployed tells how much" in caplog.text) == (chosen != "f32")
+
+
+def test_T28_the_time_of_a_run_that_meets_the_limit_at_once_is_told_before(control: Any, caplog: Any) -> None:
+    def slow(model: Any, items: Any) -> float:
+        time.sleep(0.01 * len(items))
+        return accuracy(model, items)
+
+    started = time.monotonic()
+    with caplog.at_level(logging.INFO):
+        control(slow, max_drop=1)
+    actual = time.monotonic() - started
+    told = re.search(r"about ([0-9.]+) s in all", caplog.text)
+    assert told
+    assert float(told[1]) == pytest.approx(actual, rel=0.3)
 
 
 def test_T28_stages_have_the_seconds_that_were_expected(control: Any, caplog: Any) -> None:

@@ -32,7 +32,8 @@ std::optional<double> Candidates::drop(const std::vector<bool>& reverted) {
   const std::string name = fmt::format("candidate {}", ++count_);
   const std::vector<std::string> names = reverted_between(plan_, candidate);
   const auto judged = is_everything ? std::nullopt : early_.judge(candidate, name);
-  return keep(reverted, judged ? validate_.record(*judged, name, names, true) : validate_(candidate, name, names));
+  if (!judged) return keep(reverted, validate_(candidate, name, names));
+  return keep(reverted, validate_.record(*judged, name, names, judged->values.empty()));
 }
 
 std::optional<double> Candidates::drop_on_all_items(const std::vector<bool>& reverted) {

@@ -17,6 +17,7 @@ namespace tightrope {
 namespace {
 
 constexpr std::uint32_t kSeed = 7;
+constexpr double kTie = 1e-6;  // of the metric
 
 double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -127,6 +128,17 @@ bool EarlyJudge::read_to(std::size_t count, const Plan& plan, std::string_view n
   return true;
 }
 
+// From the order of parts to that of the items.
+Evaluation EarlyJudge::whole_of(const Evaluation& part) const {
+  Evaluation whole;
+  whole.items = parts_.items;
+  whole.seconds = part.seconds;
+  whole.values.resize(order_.size());
+  for (std::size_t i = 0; i < order_.size(); ++i) whole.values[static_cast<std::size_t>(order_[i])] = part.values[i];
+  whole.metric = mean_of(whole.values);
+  return whole;
+}
+
 std::optional<Evaluation> EarlyJudge::judge(const Plan& plan, std::string_view name) {
   if (!is_possible_ || plan.empty()) return std::nullopt;
   ++judged_;
@@ -159,9 +171,13 @@ std::optional<Evaluation> EarlyJudge::judge(const Plan& plan, std::string_view n
     if (!see_to(static_cast<std::size_t>(look))) return std::nullopt;
     if (bets.verdict(risk) != Bets::Verdict::kOpen) return estimate();
   }
-  // One that will probably fail is not validated again: the rest of its items tells.
-  if (bets.mean() <= limit_ || !see_to(order_.size())) return std::nullopt;
-  return estimate();
+  if (!see_to(order_.size())) return std::nullopt;
+  const Evaluation whole = whole_of(part);
+  const double drop = higher_is_better_ ? original_.metric - whole.metric : whole.metric - original_.metric;
+  // The function's own mean may be rounded otherwise, which only matters here.
+  if (std::abs(drop - limit_) <= kTie * std::max(std::abs(original_.metric), limit_)) return std::nullopt;
+  if (memory_.keep && !is_known) memory_.keep(plan, whole);
+  return whole;
 }
 
 }  // namespace tightrope

@@ -42,11 +42,13 @@ class EarlyJudge {
 
   bool is_possible() const { return is_possible_; }
 
-  // An evaluation with fewer items than all, whose metric is an estimate on the right side of the limit; or one of all
-  // items, in parts. Nothing where only a validation in one go can tell, or where the memory holds one already.
+  // An evaluation with fewer items than all and without values, whose metric is an estimate on the right side of the
+  // limit; or a whole one, in parts. Nothing where only a validation in one go can tell, or where the memory holds one
+  // that is needed.
   std::optional<Evaluation> judge(const Plan& plan, std::string_view name);
 
  private:
+  Evaluation whole_of(const Evaluation& part) const;
   bool read_to(std::size_t count, const Plan& plan, std::string_view name, Evaluation& part);
 
   const Evaluation& original_;

@@ -100,14 +100,19 @@ TEST_F(Early, DecidesOnAPartOnlyWhereThatTells) {
   EXPECT_NEAR(judged->metric, 0.991, 1e-12);
 }
 
-TEST_F(Early, ReadsTheRestOfWhatIsJustAboveTheLimit) {
-  be_wrong_on(20);
+TEST_F(Early, ReadsEachItemOnceWhereOnlyAllOfThemTell) {
+  be_wrong_on(11);
   const auto judged = judge();
   ASSERT_TRUE(judged);
-  EXPECT_LT(judged->metric, 0.99);
-  if (judged->items == kItems) {
-    EXPECT_NEAR(judged->metric, 0.98, 1e-12);
-  }
+  EXPECT_EQ(judged->items, kItems);
+  EXPECT_EQ(judged->values, candidate);
+  EXPECT_NEAR(judged->metric, 0.989, 1e-12);
+  EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), std::size_t{0}), kItems);
+}
+
+TEST_F(Early, LeavesWhatIsAtTheLimitExactlyToAValidationInOneGo) {
+  be_wrong_on(10);
+  EXPECT_FALSE(judge());
 }
 
 TEST_F(Early, KnowsTheDirectionOfTheMetricAndRelativeLimits) {
