@@ -88,6 +88,16 @@ def inference_seconds(model: Any, items: list[Any]) -> float:
     return min(seconds)
 
 
+def as_nncf(tool: Any) -> dict[str, Any]:
+    """The arguments with which Tightrope quantizes like NNCF by default, so that only the search differs."""
+    advanced = tool.AdvancedQuantizationParameters(
+        activations_range_estimator_params=tool.RangeEstimatorParametersSet.MEAN_MINMAX,
+        bias_correction_params=tool.AdvancedBiasCorrectionParameters(threshold=2.0),
+        smooth_quant_alphas=tool.AdvancedSmoothQuantParameters(matmul=-1),
+    )
+    return {"placement": "reference", "weight_rounding": False, "advanced_quantization_parameters": advanced}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case")
@@ -97,6 +107,8 @@ def main() -> None:
     parser.add_argument("--format", choices=["openvino", "onnx"], default="openvino")
     parser.add_argument("--model-type", choices=["transformer"])
     parser.add_argument("--preset", choices=["performance", "mixed"])
+    parser.add_argument("--as-nncf", action="store_true", help="tightrope with the placement and ranges of NNCF")
+    parser.add_argument("--max-drop", type=float, help="default: that of the case")
     parser.add_argument("--accurate", action="store_true", help="fast_bias_correction=False")
     parser.add_argument("--spread", action="store_true", help="standard error, and time of plain inference")
     parser.add_argument("--save", help="where to save the result")
@@ -119,6 +131,9 @@ def main() -> None:
     original = metric_of(model)
     calibration = tool.Dataset(case.calibration)
     own: dict[str, Any] = {"placement": arguments.placement} if arguments.tool == "tightrope" else {}
+    if arguments.as_nncf and arguments.tool == "tightrope":
+        own = as_nncf(tool)
+    max_drop = case.max_drop if arguments.max_drop is None else arguments.max_drop
     if arguments.model_type:
         own["model_type"] = tool.ModelType.TRANSFORMER
     if arguments.preset:
@@ -134,7 +149,7 @@ def main() -> None:
             calibration,
             tool.Dataset(case.items, lambda item: item[0]),
             evaluate,
-            max_drop=case.max_drop,
+            max_drop=max_drop,
             subset_size=case.subset_size,
             **own,
         )
@@ -147,12 +162,17 @@ def main() -> None:
         "int8": int8_operations(result),
         **counted,
     }
-    facts["met"] = facts["original"] - facts["final"] <= case.max_drop
+    facts["met"] = facts["original"] - facts["final"] <= max_drop
     if arguments.spread:
         facts["standard_error"] = standard_error(case, model)
         facts["inference_seconds"] = inference_seconds(model, case.calibration[: case.subset_size])
     if arguments.tool == "tightrope" and not arguments.plain:
-        facts["reported_drop"] = tool.report(result).drop
+        report = tool.report(result)
+        facts["reported_drop"] = report.drop
+        facts["minimal"] = report.minimal
+        facts["quantized_drop"] = report.evaluations[1]["drop"]
+        facts["stages"] = {stage["name"]: stage["seconds"] for stage in report.stages}
+        facts["reverted"] = len(report.reverted)
     if arguments.save and arguments.format == "onnx":
         onnx.save(result, arguments.save)
     elif arguments.save:

@@ -72,6 +72,7 @@ struct Arguments {
   std::optional<double> smooth_quant_alpha_convolution;
   std::string drop_type = "absolute";
   std::string restore_mode = "activations_and_weights";
+  std::string objective = "operations";
   std::string precision = "f32";
   std::optional<std::int64_t> max_validations;
   bool quiet = false;
@@ -193,6 +194,9 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
       "Its precision of operations not in 8 bits: f32, bf16, f16, or default; for ONNX f32 or default")
       ->capture_default_str();
   add("--max-validations", arguments.max_validations, "Validations after the first two");
+  add("--objective", arguments.objective,
+      "What the search keeps: the most operations in 8 bits, or the least latency (operations, latency)")
+      ->capture_default_str();
   command
       ->add_flag("--tune-hyperparams", values.accuracy.tune_hyperparams,
                  "Try other ranges, levels and biases before anything is reverted")
@@ -201,6 +205,13 @@ CLI::App* add_quantize(CLI::App& app, Arguments& arguments) {
   add("--time-budget", values.accuracy.time_budget, "Seconds for the whole job; the best model found in time is saved");
   add("--work-dir", values.accuracy.work_dir,
       "Folder that keeps what was measured: the same call goes on where an earlier one ended");
+  const auto add_flag = [&](const char* name, auto& value, const char* help) {
+    return command->add_flag(name, value, help)->needs(metric)->group(control);
+  };
+  add_flag("--early-stopping,!--no-early-stopping", values.accuracy.early_stopping,
+           "Judge candidates on a part of the items where that settles it; the default");
+  add_flag("--measure-deployed", values.accuracy.measure_deployed,
+           "Measure the result once more in the precision that the device chooses by itself");
   add("--ranking-subset-size", values.accuracy.ranking_subset_size, "Items that rank the operations");
   add("--restore-mode", arguments.restore_mode, "activations_and_weights, or only_activations")->capture_default_str();
   add_placement_options(*command, arguments.placement);
@@ -298,6 +309,7 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
         fmt::format("option 'precision' is '{}'; {} is needed", arguments.precision, fmt::join(precisions, " or ")));
   }
   const nlohmann::json json = {{"drop_type", arguments.drop_type},
+                               {"objective", arguments.objective},
                                {"advanced_accuracy_restorer_parameters", {{"restore_mode", arguments.restore_mode}}}};
   AccuracyOptions options =
       accuracy_options_from_json(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -308,6 +320,8 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
   options.validation_precision = arguments.precision == "default" ? "" : arguments.precision;
   options.time_budget = typed.time_budget;
   options.work_dir = typed.work_dir;
+  options.early_stopping = typed.early_stopping;
+  options.measure_deployed = typed.measure_deployed;
   options.max_num_iterations = arguments.max_validations.value_or(options.max_num_iterations);
   options.tune_hyperparams = typed.tune_hyperparams;
   check(options);

@@ -32,6 +32,7 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual std::optional<std::size_t> size() const = 0;  // items, where known in advance
   virtual SampleReader read() const = 0;                // starts at the first item; the dataset outlives the reader
+  virtual bool is_in_memory() const { return false; }   // to read over items costs next to nothing
 };
 
 std::unique_ptr<Dataset> dataset_of(std::vector<Sample> samples);

@@ -77,6 +77,13 @@ class Model {
 
   virtual std::string_view framework() const = 0;
 
+  // The precision in which the device runs floating point if nothing else is asked for, such as "bf16"; empty where
+  // that is what the model says.
+  virtual std::string default_precision(const std::string& device) const {
+    static_cast<void>(device);
+    return {};
+  }
+
   // Writes all files of the model or none. Throws IoError.
   virtual void save(const std::filesystem::path& path) const = 0;
   virtual std::vector<std::filesystem::path> files_of(

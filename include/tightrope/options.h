@@ -30,6 +30,10 @@ enum class PropagationRule {
 };
 
 enum class DropType { kAbsolute, kRelative };
+
+// What the search keeps as much of as it can: operations in 8 bits, or the time that they save, as measured.
+enum class Objective { kOperations, kLatency };
+
 enum class OverflowFix { kEnable, kFirstLayerOnly, kDisable };
 enum class RestoreMode { kActivationsAndWeights, kActivationsOnly };
 // What is taken of each item: of its elements, or of their magnitudes. Raw: the elements themselves.
@@ -132,8 +136,11 @@ struct AccuracyOptions {
   RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;
   std::string validation_device = "CPU";
   std::string validation_precision = "f32";
+  Objective objective = Objective::kOperations;
   std::optional<double> time_budget;  // seconds; nothing begins that is not expected to end within them
   std::string work_dir;               // folder that keeps what was measured, for the next run; empty: none
+  bool early_stopping = true;         // candidates are judged on a part of the items where that settles it
+  bool measure_deployed = false;      // the result is measured once more, in the precision that the device chooses
 };
 
 // Throw InvalidArgument for unknown names and values, Unsupported for options that this version does not do.

@@ -58,11 +58,11 @@ struct Quantizer {
   bool operator==(const Quantizer&) const = default;
 };
 
-// A per-channel correction of an operation's output that is added to its bias. One that makes up for errors of the data,
-// too, is replaced where the data return to floating point while the weight stays in 8 bits.
+// A per-channel correction of an operation's output that is added to its bias. One that makes up for errors of the
+// data, too, is replaced where the data return to floating point while the weight stays in 8 bits.
 struct BiasShift {
   std::string node;
-  std::vector<float> shift;                                  // one per output channel
+  std::vector<float> shift;                          // one per output channel
   std::optional<std::vector<float>> of_weight = {};  // what takes its place then; unset: the same, empty: nothing
 
   bool operator==(const BiasShift&) const = default;

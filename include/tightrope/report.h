@@ -24,7 +24,7 @@ struct LimitRecord {
   bool higher_is_better = true;
 };
 
-// One call of the validation function on the whole validation data.
+// One call of the validation function on the whole validation data, or calls on parts of it.
 struct EvaluationRecord {
   std::string name;                   // "original model", "quantized model", "candidate 3"
   std::vector<std::string> reverted;  // operations in floating point, sorted
@@ -34,6 +34,7 @@ struct EvaluationRecord {
   double seconds = 0;
   std::string binding = {};                // of several metrics the one that used up the most of its limit
   std::vector<MetricRecord> metrics = {};  // where there are several: all that have a limit
+  bool early = false;                      // judged on these items alone: metric and drop are estimates
 };
 
 // Operations that can only leave 8 bits together.
@@ -41,11 +42,36 @@ struct GroupRecord {
   std::vector<std::string> operations;
   double score = 0;  // harm done by quantizing only this group: normalized output error, 0..1
   bool reverted = false;
+  std::optional<double> saving = {};  // of 8 bits, in seconds of one inference, where the search looks at latency
+};
+
+// Of one inference, in seconds, with the precision that the device chooses; measured side by side.
+struct LatencyRecord {
+  double original = 0;
+  double quantized = 0;  // with nothing reverted
+  double final = 0;      // of the returned model
 };
 
 struct StageRecord {
   std::string name;
   double seconds = 0;
+  double estimate = 0;  // seconds that were expected when the run began; 0: none
+};
+
+// The drop on everything that could have been an item: what the items that were drawn tell about it.
+struct IntervalRecord {
+  double low = 0;  // in the unit of Report::drop
+  double high = 0;
+  double confidence = 0;
+  std::int64_t items_needed = 0;  // about so many would tell the drop as exactly as the limit
+};
+
+// The returned model in the precision that the device chooses by itself.
+struct DeployedRecord {
+  std::string precision;  // such as "bf16"
+  double metric = 0;
+  double drop = 0;               // of quantization and execution together
+  double drop_by_execution = 0;  // against the returned model in the precision of the validation
 };
 
 struct Report {
@@ -62,6 +88,8 @@ struct Report {
   std::vector<MetricRecord> final_metrics;  // of the returned model, where there are several
   std::optional<double> drop;               // of the returned model, in the unit of max_drop
   std::optional<double> drop_reverted;      // with everything in floating point, where that was measured
+  std::optional<IntervalRecord> interval;   // of the drop, where there are values per item
+  std::optional<DeployedRecord> deployed;   // where that was measured
   bool minimal = false;                     // proven: no single reverted group can return to 8 bits
   std::vector<std::string> quantized;       // operations in 8 bits, sorted
   std::vector<std::string> reverted;        // operations returned to floating point, sorted: an ignored scope to paste
@@ -69,6 +97,7 @@ struct Report {
   std::vector<EvaluationRecord> evaluations;
   std::vector<GroupRecord> groups;
   std::vector<StageRecord> stages;
+  std::optional<LatencyRecord> latency;
 };
 
 // JSON with a schema version. Without times, equal runs give equal text.

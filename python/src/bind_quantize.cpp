@@ -80,22 +80,50 @@ class PythonDataset : public Dataset {
   std::optional<std::size_t> size_;
 };
 
-// A Python function of (plan, name) that returns (metric or metrics by name, items read).
-Evaluate evaluate_with(py::object function) {
-  return [kept = keep(std::move(function))](const Plan& plan, std::string_view name) {
+// Calls a Python function of (plan, name, positions or None, whether it runs as deployed) that returns (metric or
+// metrics by name, items read, values per item), or None where it failed on a part of the items.
+class PythonEvaluation {
+ public:
+  explicit PythonEvaluation(py::object function) : function_(keep(std::move(function))) {}
+
+  std::optional<Evaluation> operator()(const Plan& plan, std::string_view name,
+                                       const std::optional<std::vector<std::int64_t>>& positions, bool deployed) const {
+    using Found = std::tuple<std::variant<double, std::map<std::string, double>>, std::int64_t, std::vector<double>>;
     const py::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    const auto [found, items] =
-        (*kept)(plan, py::str(name.data(), name.size()))
-            .cast<std::pair<std::variant<double, std::map<std::string, double>>, std::int64_t>>();
+    auto found =
+        (*function_)(plan, py::str(name.data(), name.size()), positions, deployed).cast<std::optional<Found>>();
+    if (!found) return std::nullopt;
+    auto& [result, items, values] = *found;
     Evaluation evaluation;
     evaluation.items = items;
-    if (const auto* metric = std::get_if<double>(&found))
+    evaluation.values = std::move(values);
+    if (const auto* metric = std::get_if<double>(&result))
       evaluation.metric = *metric;
     else
-      evaluation.metrics = std::get<1>(found);
+      evaluation.metrics = std::get<1>(result);
     return evaluation;
+  }
+
+ private:
+  std::shared_ptr<py::object> function_;
+};
+
+Caller caller_with(py::object function, std::optional<std::int64_t> items, bool random_access) {
+  const PythonEvaluation evaluate(std::move(function));
+  Caller caller;
+  caller.evaluate = [evaluate](const Plan& plan, std::string_view name) {
+    return evaluate(plan, name, std::nullopt, false).value();
   };
+  caller.evaluate_deployed = [evaluate](const Plan& plan, std::string_view name) {
+    return evaluate(plan, name, std::nullopt, true).value();
+  };
+  caller.parts = {
+      items.value_or(0), random_access,
+      [evaluate](const Plan& plan, std::string_view name, std::span<const std::int64_t> positions) {
+        return evaluate(plan, name, std::vector<std::int64_t>(positions.begin(), positions.end()), false);
+      }};
+  return caller;
 }
 
 std::function<void(const Plan&)> save_with(const std::optional<py::object>& function) {
@@ -152,21 +180,25 @@ void bind_quantize(py::module_& module) {
   module.def(
       "find_plan",
       [](const Model& model, py::object start, std::optional<std::size_t> size, py::object evaluate,
-         const std::optional<py::object>& save_intermediate, py::object calibration_fingerprint,
+         std::optional<std::int64_t> items, bool random_access, const std::optional<py::object>& save_intermediate, py::object calibration_fingerprint,
          py::object validation_fingerprint, const std::string& options, const std::string& accuracy) {
         const PythonDataset data(std::move(start), size);
-        const Caller caller{evaluate_with(std::move(evaluate)), save_with(save_intermediate),
-                            text_with(std::move(calibration_fingerprint)),
-                            text_with(std::move(validation_fingerprint))};
+        Caller caller = caller_with(std::move(evaluate), items, random_access);
+        caller.save_intermediate = save_with(save_intermediate);
+        caller.calibration_fingerprint = text_with(std::move(calibration_fingerprint));
+        caller.validation_fingerprint = text_with(std::move(validation_fingerprint));
         const py::gil_scoped_release release;
         Controlled result =
             find_plan(model, data, caller, quantize_options_from_json(options), accuracy_options_from_json(accuracy));
         return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, shortfall_of(result.report),
                                advice_for(result.report));
       },
-      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("save_intermediate"),
+      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("items"),
+      py::arg("random_access"), py::arg("save_intermediate"),
       py::arg("calibration_fingerprint"), py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
-      "The whole job of accuracy control; evaluate(plan, name) returns (metric or metrics by name, items read), the "
+      "The whole job of accuracy control; evaluate(plan, name, positions or None, as deployed) returns (metric or metrics by "
+      "name, items read, values per item), or None where it failed on a part; items is the number of validation items, "
+      "if known; the "
       "fingerprints are functions, called if there is a work_dir. Returns the plan, the report as JSON, whether the "
       "limit is met, and where it is not by how much, and advice.");
   module.def(

@@ -80,6 +80,11 @@ def branching_items(count: int) -> list[dict[str, Any]]:
     return [{"image": image, "take": np.array(i % 2 == 0)} for i, image in enumerate(images(count))]
 
 
+def chosen_precision() -> str:
+    """In which the CPU runs floating point if nothing else is asked for."""
+    return str(ov.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
+
+
 def images(count: int, batch: int = 1, size: int = 8) -> list[Array]:
     return [normal(1000 + i, (batch, 3, size, size)) for i in range(count)]
 

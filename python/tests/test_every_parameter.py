@@ -238,6 +238,15 @@ def control(changes: dict[str, Any], effect: Any = None, refusal: str = "", **us
     return Case(changes, effect, refusal, usual, "quantize_with_accuracy_control")
 
 
+def any_early(report: dict[str, Any]) -> bool:
+    return any(evaluation["early"] for evaluation in report["evaluations"])
+
+
+def accuracy_with_values(model: Any, items: Any) -> tuple[float, list[float]]:
+    values = [float(model(vector)[0].argmax() == label) for vector, label in items]
+    return float(np.mean(values)), values
+
+
 # What means the same in both jobs.
 SHARED = {
     "model": Case({"model": lambda: small_models.classifier()}, lambda a, b: a.placed() != b.placed()),
@@ -300,12 +309,32 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("quantize_with_accuracy_control", "validation_device"): control({"validation_device": "NONE"}, refusal="NONE"),
     ("quantize_with_accuracy_control", "validation_precision"): control({"validation_precision": "f99"}, refusal="f99"),
+    ("quantize_with_accuracy_control", "objective"): control(
+        {"objective": "latency"},
+        lambda a, b: (
+            not any("saving" in group for group in a.report["groups"])
+            and all("saving" in group for group in b.report["groups"])
+        ),
+        max_drop=0.01,
+    ),
     ("quantize_with_accuracy_control", "time_budget"): control(
         {"time_budget": 1e-9},
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),
         max_drop=0.01,
     ),
     ("quantize_with_accuracy_control", "work_dir"): control({"work_dir": "/dev/null/work"}, refusal="work_dir"),
+    ("quantize_with_accuracy_control", "early_stopping"): control(
+        {"early_stopping": False},
+        lambda a, b: any_early(a.report) and not any_early(b.report),
+        validation_dataset=lambda: tightrope.Dataset(small_models.labeled_vectors(200)),
+        validation_fn=lambda: accuracy_with_values,
+        max_drop=0.01,
+    ),
+    ("quantize_with_accuracy_control", "measure_deployed"): control(
+        {"measure_deployed": True},
+        lambda a, b: a.report["deployed"] is None and b.report["deployed"] is not None,
+        validation_precision="bf16" if small_models.chosen_precision() == "f32" else "f32",
+    ),
     ("AdvancedAccuracyRestorerParameters", "max_num_iterations"): control(
         restorer(max_num_iterations=0),
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),

@@ -100,8 +100,11 @@ def test_defaults_of_accuracy_control_become_a_plain_dict() -> None:
         "advanced_accuracy_restorer_parameters": None,
         "validation_device": "CPU",
         "validation_precision": "f32",
+        "objective": "operations",
         "time_budget": None,
         "work_dir": None,
+        "early_stopping": True,
+        "measure_deployed": False,
         "eval_requests_number": None,
     }
 

@@ -51,7 +51,7 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
     evaluations = [
         {
             **{"name": name, "reverted": back, "metric": 0.9 - drop, "drop": drop, "items": 500, "seconds": 1.5},
-            **{"binding": "", "metrics": []},
+            **{"binding": "", "metrics": [], "early": False},
         }
         for name, back, drop in [
             ("original model", [], 0.0),
@@ -65,7 +65,7 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
     ]
     return {
         "format": "tightrope report",
-        "version": 2,
+        "version": 3,
         "framework": "openvino",
         "status": "met",
         "stopped": "The search has ended.",
@@ -79,6 +79,8 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
         "final_metrics": [],
         "drop": 0.005,
         "drop_reverted": None,
+        "interval": {"low": -0.001, "high": 0.0125, "confidence": 0.95, "items_needed": 300},
+        "deployed": {"precision": "bf16", "metric": 0.894, "drop": 0.006, "drop_by_execution": 0.001},
         "minimal": True,
         "quantized": sorted(quantized),
         "reverted": sorted(reverted),
@@ -235,6 +237,16 @@ def test_charts_have_texts_and_every_control_has_a_name(chromium: browser.Browse
             assert node["name"].get("value"), node
     roles = [node["role"]["value"] for node in tree if "role" in node]
     assert roles.count("heading") >= 7
+
+
+@needs_browser
+def test_tiles_tell_the_interval_of_the_drop_and_what_execution_costs(
+    chromium: browser.Browser, large_page: Path
+) -> None:
+    chromium.open(large_page)
+    tiles = chromium.run("document.querySelector('.tiles').textContent")
+    assert "-0.001 to 0.0125with 95 % confidence" in tiles
+    assert "As deployed, bf160.894drop 0.006, by execution 0.001" in tiles
 
 
 @needs_browser

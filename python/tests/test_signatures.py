@@ -175,8 +175,11 @@ def test_extra_parameters_are_the_ones_we_documented() -> None:
         "placement": "lean",
         "statistics_path": None,
         "weight_rounding": None,
+        "objective": "operations",
         "time_budget": None,
         "work_dir": None,
+        "early_stopping": True,
+        "measure_deployed": False,
     }
 
 

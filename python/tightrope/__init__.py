@@ -26,7 +26,15 @@ from tightrope.errors import (
 )
 from tightrope.log import disable_logging, set_log_level
 from tightrope.log import logger as nncf_logger
-from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import (
+    DropType,
+    ModelType,
+    Objective,
+    Placement,
+    QuantizationMode,
+    QuantizationPreset,
+    TargetDevice,
+)
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
     AdvancedBiasCorrectionParameters,
@@ -67,6 +75,7 @@ __all__ = [
     "ModelType",
     "OverflowFix",
     "ParameterNotSupportedError",
+    "Objective",
     "Placement",
     "QuantizationError",
     "QuantizationMode",

@@ -20,7 +20,15 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 from tightrope.errors import InvalidArgumentError
-from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import (
+    DropType,
+    ModelType,
+    Objective,
+    Placement,
+    QuantizationMode,
+    QuantizationPreset,
+    TargetDevice,
+)
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
     AdvancedQuantizationParameters,
@@ -72,8 +80,11 @@ def accuracy_options(
     advanced_accuracy_restorer_parameters: AdvancedAccuracyRestorerParameters | None,
     validation_device: str,
     validation_precision: str,
+    objective: Objective | str = Objective.OPERATIONS,
     time_budget: float | None = None,
     work_dir: str | PathLike[str] | None = None,
+    early_stopping: bool = True,
+    measure_deployed: bool = False,
     eval_requests_number: int | None = None,
 ) -> dict[str, Any]:
     """The options that `quantize_with_accuracy_control` has beyond those of `quantize`, as a plain dict.
@@ -91,8 +102,11 @@ def accuracy_options(
         ),
         "validation_device": _encode("validation_device", validation_device, str),
         "validation_precision": _encode("validation_precision", validation_precision, str),
+        "objective": _encode("objective", objective, Objective),
         "time_budget": _encode("time_budget", time_budget, float | None),
         "work_dir": _encode("work_dir", work_dir, str | PathLike[str] | None),
+        "early_stopping": _encode("early_stopping", early_stopping, bool),
+        "measure_deployed": _encode("measure_deployed", measure_deployed, bool),
         "eval_requests_number": eval_requests_number,
     }
 

@@ -65,6 +65,17 @@ class DropType(StrEnum):
     RELATIVE = "relative"
 
 
+class Objective(StrEnum):
+    """What accuracy control keeps as much of as the limit allows.
+
+    OPERATIONS: operations in 8 bits.
+    LATENCY: the time that 8 bits save, as measured.
+    """
+
+    OPERATIONS = "operations"
+    LATENCY = "latency"
+
+
 class QuantizationMode(StrEnum):
     """Quantization to 8-bit floating point instead of integers, for OpenVINO models.
 

@@ -5,11 +5,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
 
+#include "accuracy/deployed.h"
 #include "accuracy/drop.h"
+#include "accuracy/early.h"
 #include "accuracy/groups.h"
+#include "accuracy/health.h"
+#include "accuracy/interval.h"
 #include "accuracy/restore.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
@@ -51,13 +57,6 @@ std::vector<std::string> reverted_between(const Plan& plan, const Plan& candidat
   return names;
 }
 
-Evaluation original_of(const Report& report) {
-  const EvaluationRecord& record = report.evaluations.front();
-  Evaluation original{record.metric, record.items, {}};
-  for (const MetricRecord& metric : record.metrics) original.metrics.emplace(metric.name, metric.metric);
-  return original;
-}
-
 // "metric 0.9", or "accuracy 0.9 and f1 0.8".
 std::string metrics_text(const EvaluationRecord& record) {
   if (record.metrics.empty()) return fmt::format("metric {:.6g}", record.metric);
@@ -78,28 +77,50 @@ std::string drop_text(const EvaluationRecord& record, const Report& report) {
                      limit->max_drop);
 }
 
+struct Trial {
+  EvaluationRecord record;
+  Evaluation found;
+};
+
 // Calls the user's function, or finds what it returned earlier, and keeps the books in the report.
 class Validator {
  public:
-  Validator(const Means& means, const AccuracyOptions& options, Report& report)
-      : means_(means), options_(options), report_(report) {}
+  // The first evaluation is that of the original, unless it was made already.
+  Validator(const Means& means, const AccuracyOptions& options, Report& report, Evaluation original = {})
+      : means_(means), options_(options), report_(report), original_(std::move(original)) {
+    seconds_ = original_.seconds;
+  }
 
-  const EvaluationRecord& operator()(const Plan& plan, std::string name, std::vector<std::string> reverted = {}) {
+  // `given`: what the function has returned for the plan, where it was called already.
+  Trial operator()(const Plan& plan, std::string name, std::vector<std::string> reverted = {},
+                   const std::optional<Evaluation>& given = std::nullopt) {
     std::optional<Evaluation> known = find(plan);
-    const Evaluation found = known ? std::move(*known) : measure(plan, name);
+    const Evaluation found = known ? std::move(*known) : given ? *given : measure(plan, name);
     seconds_ = std::max(seconds_, found.seconds);
     check_items(found.items, name);
     check_metrics(found, options_, name);
-    // The original against itself is 0, or an error where a drop has no meaning.
-    Loss loss = loss_of(report_.evaluations.empty() ? found : original_of(report_), found, options_);
+    if (report_.evaluations.empty()) original_ = found;
+    Trial trial = record(found, std::move(name), std::move(reverted), false);
     if (!known && means_.memory.keep) means_.memory.keep(plan, found);
-    const double metric = loss.binding.empty() ? found.metric : found.metrics.at(loss.binding);
-    report_.evaluations.push_back({std::move(name), std::move(reverted), metric, loss.drop, found.items, found.seconds,
-                                   std::move(loss.binding), std::move(loss.metrics)});
-    return report_.evaluations.back();
+    return trial;
   }
 
-  bool has_time_for(const Plan& plan) const { return has_time(seconds_) || find(plan); }
+  // Of an evaluation on a part of the items, or in parts.
+  Trial record(const Evaluation& found, std::string name, std::vector<std::string> reverted, bool early) {
+    // The original against itself is 0, or an error where a drop has no meaning.
+    Loss loss = loss_of(original_, found, options_);
+    const double metric = loss.binding.empty() ? found.metric : found.metrics.at(loss.binding);
+    report_.evaluations.push_back({std::move(name), std::move(reverted), metric, loss.drop, found.items, found.seconds,
+                                   std::move(loss.binding), std::move(loss.metrics), early});
+    return {report_.evaluations.back(), found};
+  }
+
+  const Evaluation& original() const { return original_; }
+
+  // An evaluation on a part of the items may be followed by one on all of them.
+  bool has_time_for(const Plan& plan, bool early) const {
+    return has_time(early ? 2 * seconds_ : seconds_) || find(plan);
+  }
 
   bool has_time(double seconds) const {
     return !options_.time_budget || means_.since.seconds() + seconds <= *options_.time_budget;
@@ -114,6 +135,7 @@ class Validator {
     const Stopwatch watch;
     Evaluation found = means_.evaluate(plan, name);
     found.seconds = watch.seconds();
+    if (!values_are_finite(found)) found.values.clear();
     return found;
   }
 
@@ -138,6 +160,7 @@ class Validator {
   const Means& means_;
   const AccuracyOptions& options_;
   Report& report_;
+  Evaluation original_;
   double seconds_ = 0;  // the longest evaluation so far
   bool warned_ = false;
 };
@@ -155,10 +178,10 @@ void warn_of_few_items(const EvaluationRecord& original, const EvaluationRecord&
   const double step = 1.0 / static_cast<double>(original.items);
   if (options.drop_type != DropType::kAbsolute || options.max_drop <= 0 || options.max_drop >= step) return;
   log(LogLevel::kWarning,
-      fmt::format(
-          "[validation] the metric seems to be a share of the {} items: one item changes it by {:.4g}, more than "
-          "max_drop {:.4g}; use more validation data or a larger max_drop.",
-          original.items, step, options.max_drop));
+      fmt::format("[validation] the metric seems to be a share of the {} items: one item changes it by {:.4g}, more "
+                  "than max_drop {:.4g}; at least {:.0f} items or a larger max_drop are needed to tell a drop of that "
+                  "size.",
+                  original.items, step, options.max_drop, std::ceil(1 / options.max_drop)));
 }
 
 void log_original(const EvaluationRecord& original) {
@@ -172,76 +195,173 @@ void log_trial(const EvaluationRecord& trial, const Report& report, std::size_t 
                   drop_text(trial, report), trial.reverted.size(), operations, first_of(trial.reverted)));
 }
 
-// About as long as a ranking takes: each group is compiled, and run on some items; a fraction of a validation at least.
-double ranking_seconds(const EvaluationRecord& quantized, std::size_t groups, std::int64_t samples) {
-  if (quantized.items <= 0) return 0;
-  const double share = static_cast<double>(samples) / static_cast<double>(quantized.items);
-  return static_cast<double>(groups + 1) * quantized.seconds * std::min(share, 1.0);
-}
-
+// Groups that there was no time for get the mean of the others. Time for one validation is left.
 std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, const Means& means,
                               const Validator& validate, Report& report) {
-  const EvaluationRecord& quantized = report.evaluations.back();
-  const double seconds = ranking_seconds(quantized, groups.size(), means.ranking_samples);
-  if (validate.has_time(seconds + quantized.seconds))
-    return timed(report, "ranking", [&] { return means.rank(plan, groups); });
+  const double validation = report.evaluations.back().seconds;
+  const auto has_time = [&](double seconds) { return validate.has_time(seconds + validation); };
+  std::vector<double> scores;
+  if (has_time(0)) scores = timed(report, "ranking", [&] { return means.rank(plan, groups, has_time); });
+  if (scores.size() == groups.size()) return scores;
   log(LogLevel::kWarning,
-      fmt::format(
-          "[ranking] left out: about {:.0f} s are more than the time budget leaves; all groups count as equally "
-          "harmful.",
-          seconds));
-  return std::vector<double>(groups.size(), 1);
+      fmt::format("[ranking] the time budget left time for {} of {} groups; the others count as harmful as these on "
+                  "average.",
+                  scores.size(), groups.size()));
+  const double mean =
+      scores.empty() ? 1 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
+  scores.resize(groups.size(), mean);
+  return scores;
 }
 
 // The tuned plan and its evaluation where that is better, with which everything goes on.
-Plan tuned_or_same(const Plan& plan, const Means& means, Validator& validate, Report& report,
-                   EvaluationRecord& quantized) {
-  if (!means.tune || quantized.drop <= report.max_drop || !validate.has_time_for(plan)) return plan;
+Plan tuned_or_same(const Plan& plan, const Means& means, Validator& validate, Report& report, Trial& quantized) {
+  if (!means.tune || quantized.record.drop <= report.max_drop || !validate.has_time_for(plan, false)) return plan;
   Plan tuned = timed(report, "tuning", [&] { return means.tune(plan); });
-  if (tuned == plan || !validate.has_time_for(tuned)) return plan;
-  const EvaluationRecord trial = validate(tuned, "tuned model");
-  const bool is_better = trial.drop < quantized.drop;
-  log(LogLevel::kInfo, fmt::format("[tuning] {}, {}; {}.", metrics_text(trial), drop_text(trial, report),
+  if (tuned == plan || !validate.has_time_for(tuned, false)) return plan;
+  const Trial trial = validate(tuned, "tuned model");
+  const bool is_better = trial.record.drop < quantized.record.drop;
+  log(LogLevel::kInfo, fmt::format("[tuning] {}, {}; {}.", metrics_text(trial.record), drop_text(trial.record, report),
                                    is_better ? "it takes the place of the quantized model" : "it is not used"));
   if (!is_better) return plan;
   quantized = trial;
   return tuned;
 }
 
-// The ranking and the search. Validates candidates, fills in groups, and returns what the search found.
-RestoreResult search(const Plan& plan, std::span<const Group> groups, const Means& means, Validator& validate,
-                     const AccuracyOptions& options, Report& report,
-                     std::map<std::vector<bool>, EvaluationRecord>& trials) {
-  const double initial_drop = report.evaluations.back().drop;
-  const std::vector<double> scores = scores_of(plan, groups, means, validate, report);
-  std::vector<double> prices;
-  const std::size_t operations = quantized_operations(plan).size();
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    prices.push_back(price(groups[g]));
-    report.groups.push_back({groups[g].operations, scores[g], false});
+// What reverting each group costs; with latency as the objective also what the groups save, in the report.
+std::vector<double> prices_of(const Plan& plan, std::span<const Group> groups, const Means& means,
+                              const AccuracyOptions& options, Report& report) {
+  if (options.objective == Objective::kLatency && means.latency) {
+    const std::vector<double> savings =
+        timed(report, "latencies", [&] { return savings_of(plan, groups, options.restore_mode, means.latency); });
+    for (std::size_t g = 0; g < groups.size(); ++g) report.groups[g].saving = savings[g];
+    return prices_from(savings);
   }
+  std::vector<double> prices;
+  for (const Group& group : groups) prices.push_back(price(group));
+  return prices;
+}
 
+// Reverts in addition what saved nothing, if the model is faster for it and still within the limit.
+void revert_idle(RestoreResult& found, const Plan& plan, std::span<const Group> groups, const Means& means,
+                 const AccuracyOptions& options, const Report& report, const EvaluateSet& evaluate_set) {
+  std::vector<bool> more = found.best.reverted;
+  for (std::size_t g = 0; g < groups.size(); ++g) more[g] = more[g] || report.groups[g].saving.value_or(1) <= 0;
+  if (!found.met || more == found.best.reverted) return;
+  const auto plan_of = [&](const std::vector<bool>& reverted) {
+    return without_orphans(without(plan, groups, reverted, options.restore_mode));
+  };
+  const std::vector<double> seconds = means.latency(std::array{plan_of(found.best.reverted), plan_of(more)});
+  if (seconds[1] >= seconds[0]) return;
+  const std::optional<double> drop = evaluate_set(more);
+  if (!drop || *drop > report.max_drop) return;
+  found.best = {more, *drop};
+  found.minimal = false;
+  found.stopped += " Operations that cost more time in 8 bits than in floating point were reverted as well.";
+}
+
+// Of the sets that were measured on all items the cheapest within the limit, else the one with the lowest drop.
+Candidate best_in_full(const std::map<std::vector<bool>, Trial>& trials, const Report& report) {
+  const auto key = [&](const auto& entry) {
+    const EvaluationRecord& record = entry.second.record;
+    const bool met = record.drop <= report.max_drop;
+    return std::tuple(record.early, !met, met ? static_cast<double>(record.reverted.size()) : 0, record.drop);
+  };
+  const auto best = std::ranges::min_element(trials, {}, key);
+  return {best->first, best->second.record.drop};
+}
+
+// The ranking and the search. Validates candidates, fills in groups, and returns what the search found: a set that was
+// measured on all items.
+RestoreResult search(const Plan& plan, std::span<const Group> groups, const Means& means, Validator& validate,
+                     EarlyJudge& early, const AccuracyOptions& options, Report& report,
+                     std::map<std::vector<bool>, Trial>& trials) {
+  const double initial_drop = trials.at(std::vector<bool>(groups.size(), false)).record.drop;
+  const std::vector<double> scores = scores_of(plan, groups, means, validate, report);
+  const std::size_t operations = quantized_operations(plan).size();
+  for (std::size_t g = 0; g < groups.size(); ++g) report.groups.push_back({groups[g].operations, scores[g], false});
+  const std::vector<double> prices = prices_of(plan, groups, means, options, report);
+
+  const auto plan_of = [&](const std::vector<bool>& reverted) {
+    return without_orphans(without(plan, groups, reverted, options.restore_mode));
+  };
   std::size_t candidates = 0;
   bool is_late = false;
   const EvaluateSet evaluate_set = [&](const std::vector<bool>& reverted) -> std::optional<double> {
-    const Plan candidate = without_orphans(without(plan, groups, reverted, options.restore_mode));
-    is_late = !validate.has_time_for(candidate);
+    if (const auto known = trials.find(reverted); known != trials.end()) return known->second.record.drop;
+    const Plan candidate = plan_of(reverted);
+    const bool is_everything = std::ranges::all_of(reverted, std::identity{});
+    is_late = !validate.has_time_for(candidate, early.is_possible());
     if (is_late) return std::nullopt;
-    const EvaluationRecord& trial =
-        validate(candidate, fmt::format("candidate {}", ++candidates), reverted_between(plan, candidate));
+    const std::string name = fmt::format("candidate {}", ++candidates);
+    const std::vector<std::string> names = reverted_between(plan, candidate);
+    const auto judged = is_everything ? std::nullopt : early.judge(candidate, name);
+    const Trial trial = judged ? validate.record(*judged, name, names, true) : validate(candidate, name, names);
     trials.emplace(reverted, trial);
-    if (std::ranges::all_of(reverted, std::identity{})) report.drop_reverted = trial.drop;
-    log_trial(trial, report, operations);
+    if (is_everything) report.drop_reverted = trial.record.drop;
+    log_trial(trial.record, report, operations);
     progress("search", candidates, 0);
-    return trial.drop;
+    return trial.record.drop;
   };
-  RestoreResult found = timed(report, "search", [&] {
-    return restore(prices, scores, initial_drop, report.max_drop, options.max_num_iterations, evaluate_set);
-  });
+  const EvaluateSet in_full = [&](const std::vector<bool>& reverted) -> std::optional<double> {
+    const auto known = trials.find(reverted);
+    if (known != trials.end() && !known->second.record.early) return known->second.record.drop;
+    const Plan candidate = plan_of(reverted);
+    if (!validate.has_time_for(candidate, false)) return std::nullopt;
+    const Trial trial =
+        validate(candidate, fmt::format("candidate {}", ++candidates), reverted_between(plan, candidate));
+    trials.insert_or_assign(reverted, trial);
+    log_trial(trial.record, report, operations);
+    return trial.record.drop;
+  };
+  const auto search_it = [&] {
+    for (;;) {
+      RestoreResult found =
+          restore(prices, scores, initial_drop, report.max_drop, options.max_num_iterations, evaluate_set);
+      const auto best = trials.find(found.best.reverted);
+      if (!best->second.record.early) {
+        revert_idle(found, plan, groups, means, options, report, in_full);
+        return found;
+      }
+      // On all items it may turn out to be another drop; then the search goes on from what it knows.
+      const Plan candidate = plan_of(best->first);
+      if (!validate.has_time_for(candidate, false)) {
+        is_late = true;
+        found.best = best_in_full(trials, report);
+        found.met = found.best.drop <= report.max_drop;
+        found.minimal = false;
+        return found;
+      }
+      best->second = validate(candidate, best->second.record.name + " on all items", best->second.record.reverted);
+      log_trial(best->second.record, report, operations);
+    }
+  };
+  RestoreResult found = timed(report, "search", search_it);
   if (is_late)
     found.stopped =
         fmt::format("The time budget of {:.6g} s left no time for another validation.", *options.time_budget);
   return found;
+}
+
+// True where the returned model is not faster than the original. The difference has to be more than noise.
+bool is_slow(const Report& report) {
+  constexpr double kLeastGain = 0.98;
+  return report.latency && report.latency->final > kLeastGain * report.latency->original;
+}
+
+void compare_latencies(const Plan& plan, const Plan& best, const Means& means, Report& report) {
+  if (!means.latency) return;
+  std::vector<Plan> plans = {Plan{}, plan};
+  if (best != plan) plans.push_back(best);
+  const std::vector<double> seconds = timed(report, "latencies", [&] { return means.latency(plans); });
+  report.latency = {seconds[0], seconds[1], seconds.back()};
+  const std::string text =
+      fmt::format("[latency] original {:.3g} ms, quantized {:.3g} ms, result {:.3g} ms per inference", 1e3 * seconds[0],
+                  1e3 * seconds[1], 1e3 * seconds.back());
+  if (is_slow(report)) {
+    log(LogLevel::kWarning, text + ": on this machine 8 bits do not pay for this model; the original is as fast.");
+  } else {
+    log(LogLevel::kInfo, text + ".");
+  }
 }
 
 void log_result(const Report& report, bool met) {
@@ -263,38 +383,61 @@ std::string accepting_limit(const Report& report) {
   return fmt::format("max_drop {}", fmt::join(limits, " and "));
 }
 
+// What is said of the plan that is returned.
+void describe(Report& report, const Plan& plan, const Plan& best, const EvaluationRecord& final) {
+  if (final.metrics.empty()) report.final_metric = final.metric;
+  report.final_metrics = final.metrics;
+  report.drop = final.drop;
+  report.quantized = quantized_operations(best);
+  report.reverted = reverted_between(plan, best);
+}
+
 }  // namespace
 
-Report evaluate_original(const Means& means, const AccuracyOptions& options) {
-  Report report;
+Start evaluate_original(const Means& means, const AccuracyOptions& options) {
+  Start start;
+  Report& report = start.report;
   report.drop_type = name_of(options.drop_type);
   report.higher_is_better = options.higher_is_better;
   report.max_drop = limit_of(options);
   for (const MetricLimit& limit : options.limits)
     report.limits.push_back({limit.name, limit.max_drop, name_of(limit.drop_type), limit.higher_is_better});
+  start.is_known = means.memory.find && means.memory.find({});
+  HealthCheck health(means, options);
+  std::optional<Evaluation> own;
+  // Stages are the same where the original is known already, so that runs that go on end with the same report.
+  const bool has_trial = !trial_items(means.parts).empty();
+  if (has_trial) own = timed(report, "trial of the function", [&] { return health.try_original(); });
   Validator validate(means, options, report);
-  const EvaluationRecord original =
-      timed(report, "validation of the original", [&] { return validate({}, "original model"); });
-  if (original.metrics.empty()) report.original_metric = original.metric;
-  log_original(original);
-  return report;
+  const Trial original =
+      timed(report, "validation of the original", [&] { return validate({}, "original model", {}, own); });
+  if (original.record.metrics.empty()) report.original_metric = original.record.metric;
+  log_original(original.record);
+  if (has_trial) timed(report, "trial of a damaged model", [&] { return health.try_damaged(); });
+  start.trial = health.original();
+  start.preparation = health.preparation();
+  start.original = validate.original();
+  return start;
 }
 
-Controlled control_accuracy(const Plan& first, const Means& means, const AccuracyOptions& options, Report report) {
-  Validator validate(means, options, report);
-  EvaluationRecord quantized =
+Controlled control_accuracy(const Plan& first, const Means& means, const AccuracyOptions& options, Start start) {
+  Report& report = start.report;
+  Validator validate(means, options, report, start.original);
+  Trial quantized =
       timed(report, "validation of the quantized model", [&] { return validate(first, "quantized model"); });
-  if (quantized.metrics.empty()) report.quantized_metric = quantized.metric;
-  warn_of_few_items(report.evaluations.front(), quantized, options);
-  log_trial(quantized, report, quantized_operations(first).size());
+  if (quantized.record.metrics.empty()) report.quantized_metric = quantized.record.metric;
+  warn_of_few_items(report.evaluations.front(), quantized.record, options);
+  if (!start.trial) warn_of_gain(start.original, quantized.found, options);
+  log_trial(quantized.record, report, quantized_operations(first).size());
   const Plan plan = tuned_or_same(first, means, validate, report, quantized);
 
   const std::vector<Group> groups = form_groups(plan);
   const std::vector<bool> nothing(groups.size(), false);
-  std::map<std::vector<bool>, EvaluationRecord> trials{{nothing, quantized}};
+  std::map<std::vector<bool>, Trial> trials{{nothing, quantized}};
 
-  RestoreResult found{{nothing, quantized.drop}, quantized.drop <= report.max_drop, true, 0, {}};
-  if (found.met) {
+  const bool for_speed = options.objective == Objective::kLatency && means.latency;
+  RestoreResult found{{nothing, quantized.record.drop}, quantized.record.drop <= report.max_drop, true, 0, {}};
+  if (found.met && !for_speed) {
     found.stopped = "With everything in 8 bits the drop is within the limit.";
   } else if (options.max_num_iterations <= 0) {
     found.minimal = false;
@@ -303,21 +446,30 @@ Controlled control_accuracy(const Plan& first, const Means& means, const Accurac
     found.minimal = false;
     found.stopped = "Nothing was quantized, so nothing can be reverted.";
   } else {
-    found = search(plan, groups, means, validate, options, report, trials);
+    EarlyJudge early(start, quantized.found, means, options);
+    found = search(plan, groups, means, validate, early, options, report, trials);
   }
 
   Plan best = without_orphans(without(plan, groups, found.best.reverted, options.restore_mode));
   report.status = found.met ? "met" : "not met";
   report.stopped = found.stopped;
   report.minimal = found.minimal;
-  const EvaluationRecord& final = trials.at(found.best.reverted);
-  if (final.metrics.empty()) report.final_metric = final.metric;
-  report.final_metrics = final.metrics;
-  report.drop = found.best.drop;
+  const auto& [final, evaluation] = trials.at(found.best.reverted);
   for (std::size_t g = 0; g < report.groups.size(); ++g) report.groups[g].reverted = found.best.reverted[g];
-  report.quantized = quantized_operations(best);
-  report.reverted = reverted_between(plan, best);
+  describe(report, plan, best, final);
   log_result(report, found.met);
+  report.interval = interval_of_drop(start.original, evaluation, options);
+  log_interval(report, final.items);
+  const auto measure_it = [&] { return measure_deployed(best, start.original, evaluation, means, options); };
+  report.deployed = options.measure_deployed ? timed(report, "validation as deployed", measure_it) : measure_it();
+  compare_latencies(plan, best, means, report);
+  if (for_speed && found.met && report.max_drop >= 0 && is_slow(report)) {
+    best = Plan{};
+    report.stopped = "In 8 bits the model is not faster than the original on this machine, so this is the original.";
+    report.minimal = false;
+    for (GroupRecord& group : report.groups) group.reverted = true;
+    describe(report, plan, best, report.evaluations.front());
+  }
   return {std::move(best), std::move(report), found.met};
 }
 

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "accuracy/evaluation.h"
 #include "accuracy/groups.h"
+#include "accuracy/latency.h"
 #include "base/stopwatch.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
@@ -27,28 +29,53 @@ struct Controlled {
 struct Means {
   Evaluate evaluate;  // what it throws reaches the caller unchanged
   Memory memory;      // evaluations that are in there are not made again
-  // The harm of each group by itself, 0 or more; asked for once, and only if the limit is broken.
-  std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups)> rank;
-  std::int64_t ranking_samples = 0;  // items per score, from which the time of the ranking is estimated
-  Stopwatch since;                   // when AccuracyOptions::time_budget began
+  // The harm of each group by itself, 0 or more; asked for once, and only if the limit is broken. Before it goes on it
+  // asks `has_time` for some seconds; where it is refused, the scores end there.
+  std::function<std::vector<double>(const Plan& plan, std::span<const Group> groups,
+                                    const std::function<bool(double seconds)>& has_time)>
+      rank;
+  Latency latency;                     // empty: latencies are not measured
+  Stopwatch since;                     // when AccuracyOptions::time_budget began
+  Parts parts = {};                    // of the validation data
+  std::function<Plan()> damaged = {};  // a plan that any metric must find bad; may be empty
+  // In the precision that the device chooses by itself, and its name; empty where the validation's is no other.
+  Evaluate evaluate_deployed = {};
+  std::string deployed_precision = {};
   // A plan that may be better than this one; asked for once, and only if the limit is broken. Empty: none is tried.
-  std::function<Plan(const Plan& plan)> tune;
+  std::function<Plan(const Plan& plan)> tune = {};
 };
 
-// The first step, before any calibration, so that a mistake in the user's function costs no work: measures the original
-// model and starts the report. Throws InvalidArgument for metrics that do not fit the limits, are not finite, or are
-// zero for a relative drop.
-Report evaluate_original(const Means& means, const AccuracyOptions& options);
+// What is known once the original has been measured.
+struct Start {
+  Report report;
+  Evaluation original;
+  std::optional<Evaluation> trial;  // of the original on the items of accuracy/health.h, where there was one
+  double preparation = 0;           // seconds that a model takes before its first item, as far as is known
+  bool is_known = false;            // the original was measured in an earlier run
+};
 
-// Leaves out of `plan` what the limit of `options` demands. `report` is what the run has gathered since
-// evaluate_original(); the rest of it is filled in here.
+// The first step, before any calibration, so that a mistake in the user's function costs no work: tries the function
+// out on a few items, measures the original model and starts the report. Throws InvalidArgument for metrics that do not
+// fit the limits, are not finite, or are zero for a relative drop, and for data that are used up by one reading.
+Start evaluate_original(const Means& means, const AccuracyOptions& options);
+
+// Leaves out of `plan` what the limit of `options` demands. `start` is what evaluate_original() gave, with what the
+// report has gathered since; the rest of it is filled in here.
 //
-// With a time budget nothing begins that is not expected to end in time: neither the ranking, without which groups
-// count as equally harmful, nor another evaluation. The first two evaluations are always made.
+// Candidates are judged on a part of the items where that settles it (accuracy/early.h); the returned plan was measured
+// on all of them.
+//
+// With a time budget nothing begins that is not expected to end in time: neither the score of another group, without
+// which it counts as harmful as the others on average, nor another evaluation. The first two evaluations are always
+// made.
+//
+// Where latencies are measured, those of the original and of the returned model are compared at the end, and the log
+// says where 8 bits do not pay. With Objective::kLatency the search keeps the groups that save most, reverts in the end
+// what only costs time, and gives the original where nothing is faster than that.
 //
 // Throws InvalidArgument for a metric that is not finite, and where the validation data were used up by an earlier
 // pass. Story: docs/algorithms.md#accuracy-control
-Controlled control_accuracy(const Plan& plan, const Means& means, const AccuracyOptions& options, Report report);
+Controlled control_accuracy(const Plan& plan, const Means& means, const AccuracyOptions& options, Start start);
 
 // How far the limit was missed, in one sentence, where it was not met.
 std::string shortfall_of(const Report& report);

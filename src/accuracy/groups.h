@@ -27,9 +27,8 @@ std::vector<Group> form_groups(const Plan& plan);
 
 // The plan without the groups whose entry in `reverted` is true, and without the bias shifts of their operations.
 // Rescalings stay as long as one of their operations does.
-// With kActivationsOnly their weight quantizers and bias shifts stay, as far as these are of weights: weights remain in 8
-// bits.
-// A plan with only some groups is the plan without all the others.
+// With kActivationsOnly their weight quantizers and bias shifts stay, as far as these are of weights: weights remain in
+// 8 bits. A plan with only some groups is the plan without all the others.
 Plan without(const Plan& plan, std::span<const Group> groups, const std::vector<bool>& reverted, RestoreMode mode);
 
 // The shift of an operation whose weight alone is in 8 bits; nothing where none is left.

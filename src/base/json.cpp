@@ -202,6 +202,11 @@ std::vector<std::string> ObjectReader::texts(const std::string& key) {
   return result;
 }
 
+std::optional<ObjectReader> ObjectReader::optional_object(const std::string& key) {
+  if (at(key).is_null()) return std::nullopt;
+  return object(key);
+}
+
 ObjectReader ObjectReader::object(const std::string& key) {
   const Json& value = at(key);
   if (!value.is_object()) fail(key, fmt::format("found {}; an object is needed", value.type_name()));

@@ -45,6 +45,7 @@ class ObjectReader {
   std::vector<int> small_integers(const std::string& key);
   std::vector<std::string> texts(const std::string& key);
   ObjectReader object(const std::string& key);
+  std::optional<ObjectReader> optional_object(const std::string& key);
   std::vector<ObjectReader> objects(const std::string& key);
 
   bool has(const std::string& key) const { return json_.contains(key); }

@@ -9,11 +9,13 @@ namespace tightrope {
 namespace {
 
 constexpr std::string_view kDocument = "report";
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 
 Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
-double read_seconds(ObjectReader& reader) { return reader.has("seconds") ? reader.number("seconds") : 0; }
+double read_seconds(ObjectReader& reader, const char* key = "seconds") {
+  return reader.has(key) ? reader.number(key) : 0;
+}
 
 Json json_of(const std::vector<MetricRecord>& metrics) {
   Json json = Json::array();
@@ -51,6 +53,7 @@ EvaluationRecord read_evaluation(ObjectReader& reader) {
   record.seconds = read_seconds(reader);
   record.binding = reader.text("binding");
   record.metrics = read_metrics(reader, "metrics");
+  record.early = reader.boolean("early");
   reader.finish();
   return record;
 }
@@ -59,6 +62,7 @@ GroupRecord read_group(ObjectReader& reader) {
   GroupRecord record;
   record.operations = reader.texts("operations");
   record.score = reader.number("score");
+  record.saving = reader.has("saving") ? reader.optional_number("saving") : std::nullopt;
   record.reverted = reader.boolean("reverted");
   reader.finish();
   return record;
@@ -68,8 +72,56 @@ StageRecord read_stage(ObjectReader& reader) {
   StageRecord record;
   record.name = reader.text("name");
   record.seconds = read_seconds(reader);
+  record.estimate = read_seconds(reader, "estimated_seconds");
   reader.finish();
   return record;
+}
+
+LatencyRecord read_latency(ObjectReader& reader) {
+  const LatencyRecord record = {reader.number("original"), reader.number("quantized"), reader.number("final")};
+  reader.finish();
+  return record;
+}
+
+Json json_of(const std::optional<IntervalRecord>& interval) {
+  if (!interval) return {};
+  return {{"low", interval->low},
+          {"high", interval->high},
+          {"confidence", interval->confidence},
+          {"items_needed", interval->items_needed}};
+}
+
+IntervalRecord read_interval(ObjectReader& reader) {
+  IntervalRecord record{reader.number("low"), reader.number("high"), reader.number("confidence"),
+                        reader.integer("items_needed")};
+  reader.finish();
+  return record;
+}
+
+Json json_of(const std::optional<DeployedRecord>& deployed) {
+  if (!deployed) return {};
+  return {{"precision", deployed->precision},
+          {"metric", deployed->metric},
+          {"drop", deployed->drop},
+          {"drop_by_execution", deployed->drop_by_execution}};
+}
+
+DeployedRecord read_deployed(ObjectReader& reader) {
+  DeployedRecord record{reader.text("precision"), reader.number("metric"), reader.number("drop"),
+                        reader.number("drop_by_execution")};
+  reader.finish();
+  return record;
+}
+
+std::string text_of(const IntervalRecord& interval) {
+  return fmt::format("drop on all data of this kind: {:.3g} to {:.3g} with {:.3g} % confidence; about {} items would "
+                     "tell it as exactly as the limit\n",
+                     interval.low, interval.high, 100 * interval.confidence, interval.items_needed);
+}
+
+std::string text_of(const DeployedRecord& deployed) {
+  return fmt::format("in {}, as deployed: metric {:.6g}, drop {:.6g}, of which execution {:.6g}\n", deployed.precision,
+                     deployed.metric, deployed.drop, deployed.drop_by_execution);
 }
 
 std::string text_of(const std::optional<double>& value) {
@@ -99,6 +151,8 @@ std::string to_json(const Report& report, bool with_times) {
   json["final_metrics"] = json_of(report.final_metrics);
   json["drop"] = json_of(report.drop);
   json["drop_reverted"] = json_of(report.drop_reverted);
+  json["interval"] = json_of(report.interval);
+  json["deployed"] = json_of(report.deployed);
   json["minimal"] = report.minimal;
   json["quantized"] = report.quantized;
   json["reverted"] = report.reverted;
@@ -115,17 +169,26 @@ std::string to_json(const Report& report, bool with_times) {
                                                {"drop", record.drop},
                                                {"items", record.items},
                                                {"binding", record.binding},
-                                               {"metrics", json_of(record.metrics)}},
+                                               {"metrics", json_of(record.metrics)},
+                                               {"early", record.early}},
                                               record.seconds));
   }
   json["groups"] = Json::array();
   for (const GroupRecord& record : report.groups) {
-    json["groups"].push_back(
-        {{"operations", record.operations}, {"score", record.score}, {"reverted", record.reverted}});
+    Json& group = json["groups"].emplace_back(
+        Json{{"operations", record.operations}, {"score", record.score}, {"reverted", record.reverted}});
+    if (with_times && record.saving) group["saving"] = *record.saving;
   }
   json["stages"] = Json::array();
   for (const StageRecord& record : report.stages) {
     json["stages"].push_back(add_seconds(Json::object({{"name", record.name}}), record.seconds));
+    if (with_times && record.estimate > 0) json["stages"].back()["estimated_seconds"] = record.estimate;
+  }
+  json["latency"] = Json();
+  if (with_times && report.latency) {
+    json["latency"] = {{"original", report.latency->original},
+                       {"quantized", report.latency->quantized},
+                       {"final", report.latency->final}};
   }
   return readable_text(json);
 }
@@ -149,6 +212,8 @@ Report report_from_json(std::string_view text) {
   report.final_metrics = read_metrics(reader, "final_metrics");
   report.drop = reader.optional_number("drop");
   report.drop_reverted = reader.optional_number("drop_reverted");
+  if (auto interval = reader.optional_object("interval")) report.interval = read_interval(*interval);
+  if (auto deployed = reader.optional_object("deployed")) report.deployed = read_deployed(*deployed);
   report.minimal = reader.boolean("minimal");
   report.quantized = reader.texts("quantized");
   report.reverted = reader.texts("reverted");
@@ -156,6 +221,7 @@ Report report_from_json(std::string_view text) {
   for (ObjectReader& record : reader.objects("evaluations")) report.evaluations.push_back(read_evaluation(record));
   for (ObjectReader& record : reader.objects("groups")) report.groups.push_back(read_group(record));
   for (ObjectReader& record : reader.objects("stages")) report.stages.push_back(read_stage(record));
+  if (auto latency = reader.optional_object("latency")) report.latency = read_latency(*latency);
   reader.finish();
   return report;
 }
@@ -178,17 +244,26 @@ std::string to_text(const Report& report) {
                         report.higher_is_better ? "higher" : "lower");
     text += fmt::format("{} drop: {}, limit {:.6g}: {}\n", report.drop_type, text_of(report.drop), report.max_drop,
                         report.status);
+    if (report.interval) text += text_of(*report.interval);
+    if (report.deployed) text += text_of(*report.deployed);
     if (report.drop_reverted) text += fmt::format("drop with everything reverted: {}\n", text_of(report.drop_reverted));
   }
   if (!report.evaluations.empty())
     text += fmt::format("validations: {}{}\n", report.evaluations.size(),
                         report.minimal ? ", reverted set proven minimal" : "");
+  if (report.latency) {
+    text += fmt::format("latency: original {:.3g} ms, quantized {:.3g} ms, final {:.3g} ms\n",
+                        1e3 * report.latency->original, 1e3 * report.latency->quantized, 1e3 * report.latency->final);
+  }
   if (!report.stopped.empty()) text += report.stopped + "\n";
   if (!report.stages.empty()) {
     double seconds = 0;
     for (const StageRecord& stage : report.stages) seconds += stage.seconds;
     text += fmt::format("time: {:.1f} s\n", seconds);
-    for (const StageRecord& stage : report.stages) text += fmt::format("  {:.1f} s {}\n", stage.seconds, stage.name);
+    for (const StageRecord& stage : report.stages) {
+      text += fmt::format("  {:.1f} s {}{}\n", stage.seconds, stage.name,
+                          stage.estimate > 0 ? fmt::format(", about {:.1f} s were expected", stage.estimate) : "");
+    }
   }
   return text;
 }

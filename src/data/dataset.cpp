@@ -22,6 +22,8 @@ class Samples final : public Dataset {
 
   SampleReader read() const override { return reader_of(samples_); }
 
+  bool is_in_memory() const override { return true; }
+
  private:
   std::vector<Sample> samples_;
 };
@@ -50,6 +52,8 @@ class Arrays final : public Dataset {
       return sample;
     };
   }
+
+  bool is_in_memory() const override { return true; }
 
  private:
   std::vector<Sample::Input> inputs_;

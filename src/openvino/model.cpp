@@ -218,6 +218,14 @@ class OpenVinoModel : public Model {
 
   std::string_view framework() const override { return "openvino"; }
 
+  std::string default_precision(const std::string& device) const override {
+    try {
+      return core().get_property(device, ov::hint::inference_precision).get_type_name();
+    } catch (const ov::Exception&) {
+      return {};  // a device that has no such choice
+    }
+  }
+
   void save(const std::filesystem::path& path) const override { save_ir(original_, path); }
 
   std::vector<std::filesystem::path> files_of(const std::filesystem::path& path) const override {

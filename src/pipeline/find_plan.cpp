@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/model_fingerprint.h"
 #include "pipeline/alternatives.h"
+#include "pipeline/damaged_plan.h"
+#include "pipeline/forecast.h"
 #include "pipeline/make_plan.h"
 #include "pipeline/run_facts.h"
 #include "statistics/thinning.h"
@@ -24,13 +26,15 @@ std::string text_of(const Evaluation& evaluation) {
   return Json{{"metric", evaluation.metric},
               {"items", evaluation.items},
               {"metrics", evaluation.metrics},
-              {"seconds", evaluation.seconds}}
+              {"seconds", evaluation.seconds},
+              {"values", evaluation.values}}
       .dump();
 }
 
 Evaluation evaluation_from(const std::string& text) {
   const Json json = Json::parse(text);
-  return {json["metric"], json["items"], json["metrics"].get<std::map<std::string, double>>(), json["seconds"]};
+  return {json["metric"], json["items"], json["metrics"].get<std::map<std::string, double>>(), json["seconds"],
+          json["values"].get<std::vector<double>>()};
 }
 
 std::string name_of_evaluation(const Plan& plan) {
@@ -42,12 +46,18 @@ std::string name_of_evaluation(const Plan& plan) {
 
 Memory memory_in(Store* store) {
   if (store == nullptr) return {};
-  return {
-      [store](const Plan& plan) -> std::optional<Evaluation> {
-        const auto text = store->find(name_of_evaluation(plan));
-        return text ? std::optional(evaluation_from(*text)) : std::nullopt;
-      },
-      [store](const Plan& plan, const Evaluation& found) { store->keep(name_of_evaluation(plan), text_of(found)); }};
+  const auto find_with = [store](const char* which) {
+    return [store, which](const Plan& plan) -> std::optional<Evaluation> {
+      const auto text = store->find(which + name_of_evaluation(plan));
+      return text ? std::optional(evaluation_from(*text)) : std::nullopt;
+    };
+  };
+  const auto keep_with = [store](const char* which) {
+    return [store, which](const Plan& plan, const Evaluation& found) {
+      store->keep(which + name_of_evaluation(plan), text_of(found));
+    };
+  };
+  return {find_with(""), keep_with(""), find_with("part of "), keep_with("part of ")};
 }
 
 // The job -----------------------------------------------------------------------------------------------------------
@@ -117,7 +127,8 @@ class Planning {
 };
 
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
-                         const AccuracyOptions& options, Store* store) {
+                         const AccuracyOptions& options, Store* store,
+                         const std::function<bool(double seconds)>& has_time) {
   const std::string name = "scores of " + name_of_evaluation(plan);  // tuned or not
   if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
@@ -125,9 +136,27 @@ std::vector<double> rank(const Model& model, const Plan& plan, std::span<const G
   log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
-  std::vector<double> scores = rank_groups(model, plan, groups, samples, compile_options, options.restore_mode);
-  if (store != nullptr) store->keep(name, Json(scores).dump());
+  std::vector<double> scores =
+      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
+  if (store != nullptr && scores.size() == groups.size()) store->keep(name, Json(scores).dump());
   return scores;
+}
+
+constexpr double kSecondsPerModel = 0.05;
+
+// The models run as they will after this: with the precision that the device chooses.
+std::vector<double> measured_latencies(const Model& model, std::span<const Plan> plans, Planning& planning,
+                                       const AccuracyOptions& options, Store* store) {
+  std::string name = "latencies";
+  for (const Plan& plan : plans) name += " " + name_of_evaluation(plan);
+  if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
+    return Json::parse(*known).get<std::vector<double>>();
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (const Plan& plan : plans)
+    sessions.push_back(model.apply(plan)->compile({.device = options.validation_device, .precision = ""}));
+  const std::vector<double> seconds = latencies(sessions, planning.samples().front(), kSecondsPerModel);
+  if (store != nullptr) store->keep(name, Json(seconds).dump());
+  return seconds;
 }
 
 // The report of the plan becomes part of that of the whole run.
@@ -137,6 +166,13 @@ void add_to(Report& report, const Report& planned) {
   report.calibration_items = planned.calibration_items;
   report.quantized = planned.quantized;
   report.stages.insert(report.stages.end(), planned.stages.begin(), planned.stages.end());
+}
+
+// Empty where results run as they were validated, as far as is known.
+std::string deployed_precision(const Model& model, const AccuracyOptions& options) {
+  const std::string& validated = options.validation_precision;
+  const std::string chosen = validated.empty() ? validated : model.default_precision(options.validation_device);
+  return chosen == validated ? std::string() : chosen;
 }
 
 }  // namespace
@@ -153,19 +189,36 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
   const std::size_t kept = std::max(ranking_samples(accuracy), accuracy.tune_hyperparams ? kAlternativeSamples : 0);
   Planning planning(model, calibration, options, kept, store.get());
   const auto tune = [&](const Plan& plan) { return tuned(model, plan, planning.samples(), options); };
-  const Means means{caller.evaluate,
-                    memory_in(store.get()),
-                    [&](const Plan& plan, std::span<const Group> groups) {
-                      return rank(model, plan, groups, planning, accuracy, store.get());
-                    },
-                    static_cast<std::int64_t>(ranking_samples(accuracy)),
-                    since,
-                    accuracy.tune_hyperparams ? tune : std::function<Plan(const Plan&)>()};
-  Report report = evaluate_original(means, accuracy);
+  const Means means{
+      .evaluate = caller.evaluate,
+      .memory = memory_in(store.get()),
+      .rank =
+          [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
+            return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
+          },
+      .latency =
+          [&](std::span<const Plan> plans) {
+            return measured_latencies(model, plans, planning, accuracy, store.get());
+          },
+      .since = since,
+      .parts = caller.parts,
+      .damaged = [&] { return damaged_plan(model, options); },
+      .evaluate_deployed = caller.evaluate_deployed,
+      .deployed_precision = deployed_precision(model, accuracy),
+      .tune = accuracy.tune_hyperparams ? tune : std::function<Plan(const Plan&)>()};
+  Start start = evaluate_original(means, accuracy);
+  std::vector<StageRecord> expected;
+  if (!start.is_known) {
+    const auto items = static_cast<std::int64_t>(calibration.size().value_or(options.subset_size));
+    expected = forecast(start, std::min(items, options.subset_size));
+    log_forecast(expected, start, since.seconds());
+  }
   const PlanResult& planned = planning.result();
-  add_to(report, planned.report);
+  add_to(start.report, planned.report);
   if (caller.save_intermediate) caller.save_intermediate(planned.plan);
-  return control_accuracy(planned.plan, means, accuracy, std::move(report));
+  Controlled controlled = control_accuracy(planned.plan, means, accuracy, std::move(start));
+  add_estimates(controlled.report, expected);
+  return controlled;
 }
 
 }  // namespace tightrope

@@ -15,6 +15,8 @@ namespace tightrope {
 // What the job asks of its caller.
 struct Caller {
   Evaluate evaluate;                                   // runs the user's function
+  Evaluate evaluate_deployed;                          // the same in the precision that the device chooses
+  Parts parts;                                         // the same on some of the items
   std::function<void(const Plan&)> save_intermediate;  // keeps the quantized model before the search; empty: not
   // Of the data, for AccuracyOptions::work_dir; asked for only where there is one.
   std::function<std::string()> calibration_fingerprint;

@@ -8,6 +8,7 @@
 #include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
 #include "tightrope/error.h"
+#include "tightrope/log.h"
 
 namespace tightrope {
 namespace {
@@ -21,14 +22,21 @@ QuantizationResult finish(const Model& model, Plan plan, Report report) {
   return result;
 }
 
-// Counts the items that the validation function reads.
+using Positions = std::optional<std::span<const std::int64_t>>;
+
+// All items, or those at ascending positions; counts how many the validation function reads.
 class CountedDataset : public Dataset {
  public:
-  explicit CountedDataset(const Dataset& data) : data_(data) {}
-  std::optional<std::size_t> size() const override { return data_.size(); }
+  CountedDataset(const Dataset& data, Positions positions) : data_(data), positions_(positions) {}
+  std::optional<std::size_t> size() const override { return positions_ ? positions_->size() : data_.size(); }
+  bool is_in_memory() const override { return data_.is_in_memory(); }
   SampleReader read() const override {
-    return [this, reader = data_.read()] {
+    return [this, reader = data_.read(), next = std::int64_t{0}, wanted = std::size_t{0}]() mutable {
+      if (positions_ && wanted == positions_->size()) return std::optional<Sample>();
       auto sample = reader();
+      for (; positions_ && sample && next < (*positions_)[wanted]; ++next) sample = reader();
+      ++next;
+      ++wanted;
       if (sample) ++items_;
       return sample;
     };
@@ -37,7 +45,57 @@ class CountedDataset : public Dataset {
 
  private:
   const Dataset& data_;
+  Positions positions_;
   mutable std::int64_t items_ = 0;
+};
+
+// Runs the user's function on the model under a plan.
+class Validating {
+ public:
+  Validating(const Model& model, const Dataset& data, const ValidationFn& validate, const AccuracyOptions& accuracy)
+      : model_(model), data_(data), validate_(validate), accuracy_(accuracy) {}
+
+  Evaluation on_all(const Plan& plan, const std::string& precision) {
+    const bool is_kept = kept_ && kept_plan_ == plan && precision == accuracy_.validation_precision;
+    const auto session = is_kept ? std::move(kept_) : compiled(plan, precision);
+    kept_.reset();
+    return run(*session, std::nullopt);
+  }
+
+  // Keeps the session for the next part, since compiling may take longer than a few items.
+  std::optional<Evaluation> on_part(const Plan& plan, std::span<const std::int64_t> positions) {
+    if (!kept_ || kept_plan_ != plan) {
+      kept_ = compiled(plan, accuracy_.validation_precision);
+      kept_plan_ = plan;
+    }
+    try {
+      return run(*kept_, positions);
+    } catch (const Cancelled&) {
+      throw;
+    } catch (const std::exception& error) {
+      log(LogLevel::kInfo, fmt::format("[validation] the function can't be tried on {} items: {}", positions.size(),
+                                       error.what()));
+      return std::nullopt;
+    }
+  }
+
+ private:
+  std::unique_ptr<Session> compiled(const Plan& plan, const std::string& precision) const {
+    return model_.apply(plan)->compile({accuracy_.validation_device, precision, false});
+  }
+
+  Evaluation run(Session& session, Positions positions) const {
+    const CountedDataset counted(data_, positions);
+    Validation measured = validate_(session, counted);
+    return {measured.metric, counted.items(), measured.metrics, 0, std::move(measured.values)};
+  }
+
+  const Model& model_;
+  const Dataset& data_;
+  const ValidationFn& validate_;
+  const AccuracyOptions& accuracy_;
+  std::unique_ptr<Session> kept_;
+  Plan kept_plan_;
 };
 
 }  // namespace
@@ -52,12 +110,15 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
                                                   const Dataset& validation, const ValidationFn& validate,
                                                   const QuantizeOptions& options, const AccuracyOptions& accuracy) {
   Caller caller;
-  caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
-    const auto session = model.apply(plan)->compile({accuracy.validation_device, accuracy.validation_precision, false});
-    const CountedDataset counted(validation);
-    const Validation measured = validate(*session, counted);
-    return {measured.metric, counted.items(), measured.metrics};
+  Validating validating(model, validation, validate, accuracy);
+  caller.evaluate = [&](const Plan& plan, std::string_view) {
+    return validating.on_all(plan, accuracy.validation_precision);
   };
+  caller.evaluate_deployed = [&](const Plan& plan, std::string_view) { return validating.on_all(plan, {}); };
+  caller.parts = {static_cast<std::int64_t>(validation.size().value_or(0)), validation.is_in_memory(),
+                  [&](const Plan& plan, std::string_view, std::span<const std::int64_t> positions) {
+                    return validating.on_part(plan, positions);
+                  }};
   if (accuracy.intermediate_model_dir) {
     caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework())](
                                    const Plan& plan) { model.apply(plan)->save(path); };

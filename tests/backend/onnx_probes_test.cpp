@@ -63,8 +63,8 @@ TEST_F(OnnxProbes, TakeTheFirstEntriesAlongTheFirstAxis) {
   for (const std::int64_t opset : {13, 18}) {
     const auto model = model_of(relu({-1, 2}, opset));
     const ValueId value = value_of(*model, "x");
-    const auto outputs =
-        run(*model, {{value, Reduction::kHead, {}, 1}, {value, Reduction::kHead, {}, 9}}, floats({1, -2, 3, 4}, {2, 2}));
+    const auto outputs = run(*model, {{value, Reduction::kHead, {}, 1}, {value, Reduction::kHead, {}, 9}},
+                             floats({1, -2, 3, 4}, {2, 2}));
     EXPECT_EQ(outputs[0].shape(), (Shape{1, 2}));
     EXPECT_THAT(outputs[0].to_floats(), ElementsAre(1, -2));
     EXPECT_THAT(outputs[1].to_floats(), ElementsAre(1, -2, 3, 4));

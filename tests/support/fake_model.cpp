@@ -98,7 +98,8 @@ Array reduced(const Array& array, const Probe& probe) {
 
 Array head_of(Array array, std::int64_t entries) {
   if (array.shape[0] <= entries) return array;
-  array.values.resize(array.values.size() / static_cast<std::size_t>(array.shape[0]) * static_cast<std::size_t>(entries));
+  array.values.resize(array.values.size() / static_cast<std::size_t>(array.shape[0]) *
+                      static_cast<std::size_t>(entries));
   array.shape[0] = entries;
   return array;
 }

@@ -18,7 +18,15 @@ from tightrope.log import get_logger
 from tightrope.model_inputs import named_arrays
 from tightrope.onnx.quantization.backend_parameters import BackendParameters
 from tightrope.options import accuracy_options, quantize_options
-from tightrope.parameters import DropType, ModelType, Placement, QuantizationMode, QuantizationPreset, TargetDevice
+from tightrope.parameters import (
+    DropType,
+    ModelType,
+    Objective,
+    Placement,
+    QuantizationMode,
+    QuantizationPreset,
+    TargetDevice,
+)
 from tightrope.progress import ProgressBars
 from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
@@ -124,8 +132,11 @@ def quantize_with_accuracy_control(
     placement: str = Placement.LEAN,
     statistics_path: str | PathLike[str] | None = None,
     weight_rounding: bool | None = None,
+    objective: str = Objective.OPERATIONS,
     time_budget: float | None = None,
     work_dir: str | PathLike[str] | None = None,
+    early_stopping: bool = True,
+    measure_deployed: bool = False,
 ) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
@@ -137,7 +148,8 @@ def quantize_with_accuracy_control(
         times, so it must start over at each iteration.
     validation_fn: gets an `openvino.CompiledModel`, or an `onnx.ModelProto` for ONNX models, and an iterable over all
         items of the validation dataset; returns the metric as a number, or several as a dict by name; or a tuple of
-        that and a list with one value per item (or None).
+        that and a list with one value per item (or None). First it is tried out on a few items. Where the metric is the
+        mean of the values per item, candidates are judged on a part of the items, and the report has an interval.
     max_drop: how much the metric may drop, at least 0. Of several metrics: a dict of limits by name, all of which hold
         in the result; metrics without a limit don't count.
     drop_type: ABSOLUTE, in the unit of the metric, or RELATIVE to the metric of the original model. One for all
@@ -150,6 +162,9 @@ def quantize_with_accuracy_control(
         leaves the choice to the device. For ONNX models the device is an execution provider of ONNX Runtime, such as
         "CUDA"; it is used for the ranking, since the validation function makes its own session.
 
+    objective: OPERATIONS to keep the most operations in 8 bits, LATENCY to keep those that save most time. What a group
+        of operations saves is measured on this machine, so two runs may differ. With LATENCY, operations that are
+        slower in 8 bits are reverted, too, and the original is returned where nothing is faster than that.
     time_budget: seconds for the whole job. The original and the fully quantized model are measured in any case; then
         nothing begins that is not expected to end in time, and the best model so far is the result.
     work_dir: folder that keeps the plan, the scores and each evaluation as soon as they are known; it is created where
@@ -157,6 +172,9 @@ def quantize_with_accuracy_control(
         another `max_drop` uses the same evaluations. Another model, other data or options are recognized, and nothing
         is reused; of the data by the first item, the length and, with random access, the last item. `validation_fn` is
         your code: use another folder when you change it.
+    early_stopping: False to validate every candidate on all items. The returned model is in any case.
+    measure_deployed: True to measure the result once more in the precision that the device chooses by itself, such as
+        bf16, where that is another than `validation_precision`; `report(model).deployed` tells it.
 
     Raises what `quantize` raises; IoError if the `work_dir` can't be used; InvalidArgumentError if a metric is not a
     finite number or missing, or the data are used up; AccuracyNotReachedError, with the best model, if the limit can't
@@ -184,8 +202,11 @@ def quantize_with_accuracy_control(
         advanced_accuracy_restorer_parameters=advanced_accuracy_restorer_parameters,
         validation_device=validation_device,
         validation_precision=validation_precision,
+        objective=objective,
         time_budget=time_budget,
         work_dir=work_dir,
+        early_stopping=early_stopping,
+        measure_deployed=measure_deployed,
         eval_requests_number=backend_params.get("eval_requests_number"),
     )
     _check_dataset(calibration_dataset, "calibration_dataset")
@@ -212,6 +233,8 @@ def quantize_with_accuracy_control(
             base.core,
             *_calibration(calibration_dataset),
             evaluation,
+            validation_dataset.get_length(),
+            validation_dataset.has_random_access,
             _saving(base, accuracy),
             lambda: _fingerprint(calibration_dataset),
             lambda: _fingerprint(validation_dataset),
@@ -287,21 +310,22 @@ def _apply(base: Base, plan: Any, report: str) -> Any:
 
 
 class _CountedItems:
-    """The items of the validation data, counting those that are read."""
+    """The items of the validation data, or those at some positions, counting those that are read."""
 
-    def __init__(self, dataset: Dataset[Any, Any]) -> None:
+    def __init__(self, dataset: Dataset[Any, Any], positions: list[int] | None) -> None:
         self._dataset = dataset
+        self._positions = positions
         self.read = 0
         self.nothing_left = False
 
     def __iter__(self) -> Iterator[Any]:
-        for item in self._dataset.get_data():
+        for item in self._dataset.get_data(self._positions):
             self.read += 1
             yield item
         self.nothing_left = self.read == 0
 
     def __len__(self) -> int:
-        length = self._dataset.get_length()
+        length = self._dataset.get_length() if self._positions is None else len(self._positions)
         if length is None:
             raise TypeError("the validation dataset does not know its length")
         return length
@@ -319,13 +343,27 @@ class _Evaluation:
         self._device = device
         self._precision = precision
         self._first_read = 0
+        self._kept: tuple[Any, Any] | None = None  # plan and model of the last part: compiling may take longer than it
 
-    def __call__(self, plan: Any, name: str) -> tuple[float | dict[str, float], int]:
-        model = self._base.for_validation(plan, self._device, self._precision)
-        items = _CountedItems(self._dataset)
+    def __call__(
+        self, plan: Any, name: str, positions: list[int] | None, deployed: bool
+    ) -> tuple[float | dict[str, float], int, list[float]] | None:
+        model = self._model(plan, positions is not None, deployed)
+        items = _CountedItems(self._dataset, positions)
         try:
             result = self._function(model, items)
+            metrics = _metrics(result, name)
         except Exception as error:
+            if positions is not None:
+                get_logger().info(
+                    "[validation] the function can't be tried on %d items (%s: %s).",
+                    len(positions),
+                    type(error).__name__,
+                    error,
+                )
+                return None
+            if isinstance(error, InvalidArgumentError):
+                raise
             if self._first_read > 0 and items.nothing_left:
                 raise InvalidArgumentError(
                     f"[validation] {name}: no item was left, while the first evaluation read {self._first_read}; the "
@@ -336,8 +374,27 @@ class _Evaluation:
             get_logger().error("[validation] %s was %s.", type(error).__name__, message)
             error.add_note(message)
             raise
-        self._first_read = self._first_read or items.read
-        return _metrics(result, name), items.read
+        if positions is None:
+            self._first_read = self._first_read or items.read
+        return metrics, items.read, _values(result, items.read)
+
+    def _model(self, plan: Any, is_part: bool, deployed: bool) -> Any:
+        if deployed:
+            return self._base.for_validation(plan, self._device, "")
+        is_kept = self._kept is not None and self._kept[0] == plan
+        model = self._kept[1] if is_kept else self._base.for_validation(plan, self._device, self._precision)
+        self._kept = (plan, model) if is_part else None
+        return model
+
+
+def _values(result: Any, items: int) -> list[float]:
+    """The values per item in what a validation function returned, where there is a number for each."""
+    if not isinstance(result, tuple) or result[1] is None or len(result[1]) != items:
+        return []
+    try:
+        return [_number(value, "", "") for value in result[1]]
+    except InvalidArgumentError:
+        return []  # outputs of the model, say
 
 
 def _metrics(result: Any, name: str) -> float | dict[str, float]:

@@ -26,6 +26,7 @@ function dropText(report, value) {
 }
 
 function duration(seconds) {
+  if (Math.abs(seconds) < 0.00995) return `${(1000 * seconds).toPrecision(2)} ms`;
   if (seconds < 0.0995) return `${Math.max(1, Math.round(1000 * seconds))} ms`;
   if (seconds < 99.5) return `${seconds.toPrecision(seconds < 10 ? 2 : 3)} s`;
   const minutes = Math.round(seconds / 60);

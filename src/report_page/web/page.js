@@ -18,7 +18,24 @@ function showMetrics(report) {
   add("Everything int8", number(report.quantized_metric), change(quantized && quantized.drop));
   add("Result", number(report.final_metric), change(report.drop));
   if (report.drop != null) add("Limit of the drop", dropText(report, report.max_drop), report.status);
+  if (report.interval) {
+    add("Drop on all data of this kind", `${dropText(report, report.interval.low)} to ${dropText(report, report.interval.high)}`,
+      `with ${number(100 * report.interval.confidence)} % confidence`);
+  }
+  if (report.deployed) {
+    add(`As deployed, ${report.deployed.precision}`, number(report.deployed.metric),
+      `${change(report.deployed.drop)}, by execution ${dropText(report, report.deployed.drop_by_execution)}`);
+  }
   add("In 8 bits", String(report.quantized.length), `of ${counted(report.quantized.length + report.reverted.length, "operation")}`);
+  for (const metric of report.final_metrics || []) {
+    const limit = report.limits.find((each) => each.name === metric.name);
+    const text = (drop) => (limit.drop_type === "relative" ? `${number(100 * drop)} %` : number(drop));
+    add(metric.name, number(metric.metric), `drop ${text(metric.drop)}, limit ${text(limit.max_drop)}`);
+  }
+  if (report.latency) {
+    const { original, final } = report.latency;
+    add("One inference", duration(final), `original ${duration(original)}: ${number(original / final)} times as fast`);
+  }
   if (report.calibration_items) add("Calibration items", String(report.calibration_items), report.framework);
   show("metrics").querySelector("dl").append(...tiles);
 }
@@ -31,7 +48,8 @@ function showTried(report) {
   const candidates = points.slice(1);
   const chosen = candidates.filter((point) => same(point.reverted) && point.metric === report.final_metric).pop();
   if (chosen) chosen.chosen = true;
-  const section = show("tried", `${counted(points.length, "validation")} on the whole validation data` +
+  const early = points.filter((point) => point.early).length;
+  const section = show("tried", `${counted(points.length, "validation")}, ${early ? `${early} on a part and the others ` : ""}on the whole validation data` +
     `${report.minimal ? "; no operation that was returned to floating point can go back to 8 bits alone" : ""}.`);
   const readout = section.querySelector(".readout");
   const read = (point) => {
@@ -111,9 +129,10 @@ function addReasons(operations, report) {
   for (const operation of operations) {
     const group = groups.get(operation.name);
     const error = group ? `Quantized alone, its group causes an output error of ${errorText(group.score)}.` : "";
+    const saving = group && group.saving != null ? `In 8 bits it saves ${duration(group.saving)} of an inference.` : "";
     const reasons = {
-      int8: [operation.why, error],
-      reverted: ["Returned by accuracy control to keep the metric.", error],
+      int8: [operation.why, error, saving],
+      reverted: ["Returned by accuracy control to keep the metric.", error, saving],
       float: [operation.why],
       end: [],
     };

@@ -83,16 +83,18 @@ class ControlAccuracy : public testing::Test {
   Means means(const Evaluate& evaluate) const {
     Means result;
     result.evaluate = evaluate;
-    result.rank = [this](const Plan& ranked, std::span<const Group> groups) {
-      return rank_groups(*model, ranked, groups, std::span(items).first(8), {}, RestoreMode::kActivationsAndWeights);
+    result.rank = [this](const Plan& ranked, std::span<const Group> groups,
+                         const std::function<bool(double)>& has_time) {
+      return rank_groups(*model, ranked, groups, std::span(items).first(8), {}, RestoreMode::kActivationsAndWeights,
+                         has_time);
     };
     return result;
   }
 
   Controlled control(const Means& with, const AccuracyOptions& options) const {
-    Report report = evaluate_original(with, options);
-    report.framework = "fake";
-    return control_accuracy(plan, with, options, report);
+    Start start = evaluate_original(with, options);
+    start.report.framework = "fake";
+    return control_accuracy(plan, with, options, std::move(start));
   }
   Controlled control(const Evaluate& evaluate, const AccuracyOptions& options) const {
     return control(means(evaluate), options);
@@ -431,6 +433,72 @@ TEST_F(ControlAccuracy, T27ReturnsTheBestOfItsTime) {
   EXPECT_EQ(hurried.plan, plan);
   options.time_budget = 1e9;
   EXPECT_TRUE(control(accuracy(), options).met);
+
+  Means slow = means(accuracy());
+  slow.rank = [](const Plan&, std::span<const Group>, const std::function<bool(double)>& has_time) {
+    return has_time(1e10) ? std::vector<double>() : std::vector<double>{0.25, 0.75};
+  };
+  EXPECT_EQ(control(slow, options).report.groups[3].score, 0.5) << "the mean of those that were ranked";
+}
+
+// A second for each product, less for those in 8 bits.
+Latency latency_of(std::vector<double> savings, std::size_t products) {
+  return [savings = std::move(savings), products](std::span<const Plan> plans) {
+    std::vector<double> seconds;
+    for (const Plan& candidate : plans) {
+      double sum = static_cast<double>(products);
+      for (const std::string& name : quantized_operations(candidate)) sum -= savings[name.back() - '0'];
+      seconds.push_back(sum);
+    }
+    return seconds;
+  };
+}
+
+TEST_F(ControlAccuracy, KeepsWhatSavesMostTimeIfAsked) {
+  build({256, 8, 6, 256});
+  AccuracyOptions options = limit(0.21);  // either of the coarse products is enough
+  Means with = means(accuracy());
+  with.latency = latency_of({0.5, 0.1, 0.6, 0.5}, 4);
+  EXPECT_THAT(control(with, options).report.reverted, ElementsAre("product2"));
+  options.objective = Objective::kLatency;
+  const auto found = control(with, options);
+  EXPECT_THAT(found.report.reverted, ElementsAre("product1"));
+  EXPECT_NEAR(*found.report.groups[2].saving, 0.6, 1e-9);
+  EXPECT_NEAR(found.report.latency->original, 4, 1e-9);
+  EXPECT_NEAR(found.report.latency->quantized, 4 - 1.7, 1e-9);
+  EXPECT_NEAR(found.report.latency->final, 4 - 1.6, 1e-9);
+}
+
+TEST_F(ControlAccuracy, T23RevertsWhatIsSlowerIn8BitsIfLatencyCounts) {
+  build({256, 256, 256});
+  AccuracyOptions options = limit(0.05);
+  Means with = means(accuracy());
+  with.latency = latency_of({0.5, -0.2, 0.5}, 3);
+  EXPECT_THAT(control(with, options).report.reverted, IsEmpty());
+  options.objective = Objective::kLatency;
+  const auto found = control(with, options);
+  EXPECT_THAT(found.report.reverted, ElementsAre("product1"));
+  EXPECT_EQ(*found.report.final_metric, 1 - error_rate(found.plan));
+  EXPECT_NEAR(found.report.latency->final, 2, 1e-9);
+}
+
+TEST_F(ControlAccuracy, T23ReturnsTheOriginalWhereNothingIsFasterIfLatencyCounts) {
+  build({256, 256});
+  AccuracyOptions options = limit(0.05);
+  Means with = means(accuracy());
+  with.latency = latency_of({0.3, -0.3}, 2);
+  LogCapture capture;
+  EXPECT_THAT(control(with, options).report.reverted, IsEmpty()) << "only said";
+  EXPECT_THAT(capture.text(LogLevel::kWarning), HasSubstr("8 bits do not pay"));
+  with.latency = latency_of({0.01, 0.01}, 2);
+  options.objective = Objective::kLatency;
+  const auto found = control(with, options);
+  EXPECT_TRUE(found.met);
+  EXPECT_TRUE(found.plan.empty());
+  EXPECT_EQ(found.report.drop, 0);
+  EXPECT_EQ(found.report.final_metric, 1);
+  EXPECT_THAT(found.report.reverted, ElementsAre("product0", "product1"));
+  EXPECT_THAT(found.report.stopped, HasSubstr("not faster than the original"));
 }
 
 TEST_F(ControlAccuracy, TellsEachCandidateInTheLog) {

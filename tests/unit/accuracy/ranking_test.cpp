@@ -23,6 +23,7 @@ using test::sample_of;
 using test::weight_quantizer;
 using testing::DoubleNear;
 using testing::ElementsAre;
+using testing::Gt;
 using testing::Lt;
 
 Tensor floats(const std::vector<float>& values) {
@@ -182,6 +183,20 @@ TEST(RankGroups, ReportsProgressAfterEachInferenceOfTheReferenceAndOfEachGroup) 
   std::vector<std::size_t> expected(4 * samples().size());
   std::iota(expected.begin(), expected.end(), std::size_t{1});
   EXPECT_EQ(done, expected);
+}
+
+TEST(RankGroups, EndsWhereThereIsNoTimeLeft) {
+  const auto [model, plan] = chain();
+  const auto groups = form_groups(plan);
+  const auto all = rank_groups(*model, plan, groups, samples(), {}, RestoreMode::kActivationsAndWeights);
+  std::vector<double> asked;
+  const auto two_groups = [&](double seconds) {
+    asked.push_back(seconds);
+    return asked.size() <= 2;
+  };
+  const auto some = rank_groups(*model, plan, groups, samples(), {}, RestoreMode::kActivationsAndWeights, two_groups);
+  EXPECT_THAT(some, ElementsAre(all[0], all[1]));
+  EXPECT_THAT(asked, ElementsAre(0, Gt(0), Gt(0)));
 }
 
 TEST(RankGroups, NeedsSamples) {

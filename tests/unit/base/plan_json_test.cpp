@@ -36,7 +36,8 @@ Plan example() {
   plan.quantizers[2].port = 1;
   plan.quantizers[2].smoothing = {2, 0.1F};
   plan.quantizers[2].smoothing_axis = 1;
-  plan.bias_shifts = {{"conv", {0.1F, -0.2F, 1e-30F}}, {"fc", {1, 2}, {{0.5F, 0}}}, {"last", {3}, std::vector<float>()}};
+  plan.bias_shifts = {
+      {"conv", {0.1F, -0.2F, 1e-30F}}, {"fc", {1, 2}, {{0.5F, 0}}}, {"last", {3}, std::vector<float>()}};
   plan.rescalings = {{{{"norm", 1, {0}, {0.5F, 3}, {}}, {"conv", 2, {0, 1}, {2, 1}, {0, -0.1F}}}}};
   return plan;
 }

@@ -30,12 +30,17 @@ Report example() {
   report.calibration_items = 300;
   report.evaluations = {{"original model", {}, 0.9473684210526315, 0, 190, 1.5},
                         {"candidate 1", {"conv2"}, 0.9447, 0.0026, 190, 1.25}};
-  report.groups = {{{"conv1", "conv3"}, 1.0 / 3, false}, {{"conv2"}, 0.5, true}};
+  report.groups = {{{"conv1", "conv3"}, 1.0 / 3, false}, {{"conv2"}, 0.5, true, 0.002}};
   report.stages = {{"ranking", 0.75}, {"search", 2}};
+  report.latency = {0.004, 0.001, 0.003};
   report.limits = {{"f1", 0.02, "relative", false}};
   report.final_metrics = {{"f1", 0.75, 0.0125}};
   report.evaluations[1].binding = "f1";
   report.evaluations[1].metrics = report.final_metrics;
+  report.evaluations[1].early = true;
+  report.interval = {{-0.001, 0.02, 0.95, 800}};
+  report.deployed = {{"bf16", 0.9, 0.04, 0.0374}};
+  report.stages[1].estimate = 3;
   return report;
 }
 
@@ -48,9 +53,17 @@ TEST(ReportJson, SurvivesTheRoundTrip) {
   EXPECT_EQ(read.drop_reverted, std::nullopt);
   EXPECT_EQ(read.groups[0].score, 1.0 / 3);
   EXPECT_TRUE(read.groups[1].reverted);
+  EXPECT_EQ(read.groups[0].saving, std::nullopt);
+  EXPECT_EQ(read.groups[1].saving, 0.002);
+  EXPECT_EQ(read.latency->final, 0.003);
   EXPECT_EQ(read.evaluations[1].seconds, 1.25);
   EXPECT_EQ(read.evaluations[1].reverted, example().evaluations[1].reverted);
   EXPECT_EQ(read.stages[0].name, "ranking");
+  EXPECT_EQ(read.stages[1].estimate, 3);
+  EXPECT_FALSE(read.evaluations[0].early);
+  EXPECT_TRUE(read.evaluations[1].early);
+  EXPECT_EQ(read.interval->items_needed, 800);
+  EXPECT_EQ(read.deployed->drop_by_execution, 0.0374);
   EXPECT_EQ(to_json(report_from_json(to_json(Report{}))), to_json(Report{}));
 }
 
@@ -58,6 +71,8 @@ TEST(ReportJson, IsTheSameForEqualRunsWithoutTimes) {
   Report slow = example();
   slow.evaluations[0].seconds = 99;
   slow.stages[1].seconds = 98;
+  slow.groups[1].saving = 97;
+  slow.latency = {};
   EXPECT_NE(to_json(slow), to_json(example()));
   EXPECT_EQ(to_json(slow, false), to_json(example(), false));
   EXPECT_THAT(to_json(slow, false), Not(HasSubstr("seconds")));
@@ -74,7 +89,7 @@ TEST(ReportJson, NamesTheKeyOfAMistake) {
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("[report] evaluations[0].items"), HasSubstr("integer"))));
   EXPECT_THAT([&] { report_from_json(with("\"score\"", "\"points\"")); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("groups[0].score"), HasSubstr("missing"))));
-  EXPECT_THAT([&] { report_from_json(with("\"version\": 2", "\"version\": 0")); },
+  EXPECT_THAT([&] { report_from_json(with("\"version\": 3", "\"version\": 0")); },
               ThrowsMessage<InvalidArgument>(HasSubstr("version")));
   EXPECT_THAT([&] { report_from_json(with("\"minimal\"", "\"more\": 1, \"minimal\"")); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("more"), HasSubstr("not known"))));
@@ -85,6 +100,9 @@ TEST(ReportText, SaysWhatCountsInAFewLines) {
                                         HasSubstr("original 0.947368, quantized 0.3, final 0.9447 (higher is better)"),
                                         HasSubstr("absolute drop: 0.0026, limit 0.01: met"),
                                         HasSubstr("proven minimal"), HasSubstr("time: 2.8 s")));
+  EXPECT_THAT(to_text(example()),
+              AllOf(HasSubstr("-0.001 to 0.02 with 95 % confidence; about 800 items"), HasSubstr("in bf16, as deployed"),
+                    HasSubstr("drop 0.04, of which execution 0.0374"), HasSubstr("about 3.0 s were expected")));
 }
 
 TEST(ReportText, LeavesOutWhatWasNotMeasured) {

@@ -394,10 +394,22 @@ TEST_F(WithControl, ValidatesWithTheDeviceAndPrecisionThatWereAskedFor) {
   AccuracyOptions options = limit(2 * loss);
   options.validation_device = "GPU";
   options.validation_precision = "bf16";
-  quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, options);
-  EXPECT_EQ(model->usage().options.device, "GPU");
-  EXPECT_EQ(model->usage().options.precision, "bf16");
+  const auto validate = [&](auto&&... arguments) {
+    EXPECT_EQ(model->usage().options.device, "GPU");
+    EXPECT_EQ(model->usage().options.precision, "bf16");
+    EXPECT_FALSE(model->usage().options.throughput);
+    return fidelity(arguments...);
+  };
+  quantize_with_accuracy_control(*model, *data, *data, validate, {}, options);
+}
+
+TEST_F(WithControl, ComparesLatenciesWithThePrecisionThatTheDeviceChooses) {
+  const auto result = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(2 * loss));
+  EXPECT_EQ(model->usage().options.precision, "");
   EXPECT_FALSE(model->usage().options.throughput);
+  ASSERT_TRUE(result.report.latency);
+  EXPECT_GT(result.report.latency->original, 0);
+  EXPECT_EQ(result.report.latency->quantized, result.report.latency->final) << "one and the same model";
 }
 
 TEST_F(WithControl, SavesTheQuantizedModelBeforeTheSearch) {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Judging candidates on a part of the validation data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "accuracy/bets.h"
+#include "accuracy/control.h"
+#include "tightrope/options.h"
+
+namespace tightrope {
+
+// The drop of each item, in the order of the items: how much worse `candidate` did on it. In the unit of the metric.
+std::vector<double> drops_of(std::span<const double> original, std::span<const double> candidate,
+                             bool higher_is_better);
+
+// Between which numbers a drop of an item lies: known where all values of the original are shares.
+std::optional<Bounds> bounds_of(std::span<const double> values);
+
+// The same of items whose values for the original are these shares.
+Bounds bounds_of_drops(std::span<const double> original, bool higher_is_better);
+
+// Whether the metric of an evaluation of one metric is the mean of its values per item.
+bool is_mean_of_values(const Evaluation& evaluation);
+
+// The items in the order in which parts take them, by chance but always the same.
+std::vector<std::int64_t> shuffled(std::int64_t items);
+
+// Validates candidates on more and more items, in an order that is always the same, until these tell on which side of
+// the limit all items would be. The risk of saying the wrong thing of any candidate is kEarlyRisk for a whole run.
+class EarlyJudge {
+ public:
+  // All outlive it; `quantized` is an evaluation on all items. Where the metric is not the mean of values per item,
+  // where values of the trial on a few items are not those that all items gave, where parts of the data can't be had
+  // cheaply, or where there are too few items to save any, nothing is ever judged.
+  EarlyJudge(const Start& start, const Evaluation& quantized, const Means& means, const AccuracyOptions& options);
+
+  bool is_possible() const { return is_possible_; }
+
+  // An evaluation with fewer items than all, whose metric is an estimate on the right side of the limit; or one of all
+  // items, in parts. Nothing where only a validation in one go can tell, or where the memory holds one already.
+  std::optional<Evaluation> judge(const Plan& plan, std::string_view name);
+
+ private:
+  bool read_to(std::size_t count, const Plan& plan, std::string_view name, Evaluation& part);
+
+  const Evaluation& original_;
+  const Parts& parts_;
+  const Memory& memory_;
+  bool higher_is_better_;
+  double limit_ = 0;  // of the mean drop, in the unit of the metric
+  bool is_possible_ = false;
+  std::optional<Bounds> bounds_;
+  std::vector<std::int64_t> order_;
+  std::int64_t judged_ = 0;
+};
+
+inline constexpr double kEarlyRisk = 0.05;
+inline constexpr double kFirstLook = 16;       // items
+inline constexpr double kGrowthOfLooks = 1.4;  // from one look to the next
+inline constexpr double kLastLook = 0.55;      // of all items: beyond it little is saved
+
+}  // namespace tightrope
