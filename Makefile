@@ -17,7 +17,7 @@ SEED ?= 0
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet install
 CPP_SOURCES := $(shell find include src cli python/src tests benchmarks examples -name '*.h' -o -name '*.cpp' -o -name CMakeLists.txt)
 PAGE_FILES := $(wildcard src/report_page/web/* third_party/d3/*)
-PYTHON_SOURCES := $(shell find python/tightrope -name '*.py' -o -name '*.pyi' -o -name py.typed)
+PYTHON_SOURCES := $(shell find python/tightrope python/tightrope_command -name '*.py' -o -name '*.pyi' -o -name py.typed)
 CMAKE_FILES := CMakeLists.txt CMakePresets.json $(wildcard cmake/*)
 
 demo: build .venv/demo.stamp

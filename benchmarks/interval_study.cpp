@@ -147,12 +147,12 @@ int main(int argc, char** argv) {
     if (kind == "original") original = numbers_in(line);
     if (kind != "candidate") continue;
     const Numbers values = numbers_in(line);
-    const bool are_shares = tightrope::bounds_of(original) && tightrope::bounds_of(values);
-    study(name, limit,
-          {tightrope::drops_of(original, values, true),
-           are_shares ? std::optional(tightrope::bounds_of_drops(original, true)) : std::nullopt,
-           are_shares ? tightrope::bounds_of(original) : std::nullopt},
-          orders);
+    Candidate candidate{tightrope::drops_of(original, values, true), {}, {}};
+    if (const auto bounds = tightrope::bounds_of(original, values)) {
+      candidate.bounds = tightrope::bounds_of_drops(original, *bounds, true);
+      candidate.any_bounds = {bounds->low - bounds->high, bounds->high - bounds->low};
+    }
+    study(name, limit, candidate, orders);
   }
   return 0;
 }

@@ -9,11 +9,12 @@
 namespace tightrope::cli {
 
 enum ExitCode : int {
-  kDone = 0,
+  kDone = 0,            // and the limit was met, where there is one
+  kCannotQuantize = 1,  // the model can't be quantized or run, or something unexpected
   kBadArguments = 2,
   kLimitNotMet = 3,  // the best model was saved
-  kCannotRead = 4,
-  kCannotQuantize = 5,
+  kCannotRead = 4,   // a file, or the program of a metric failed
+  kOutOfTime = 5,    // the time budget ended before the limit was met; the best model was saved
   kCannotWrite = 6,
   kInterrupted = 130,
 };

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "data.h"
 #include "files.h"
 #include "formats.h"
 #include "terminal.h"
@@ -65,10 +66,6 @@ void add_to(Json& json, const SavedFiles& saved) {
   json["original_bytes"] = saved.original_bytes;
 }
 
-void print(const Json& json, std::ostream& out) {
-  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-}
-
 // Before the model is read; what more it is saved as, it says itself.
 std::vector<fs::path> first_files(const fs::path& output, Format format) {
   if (format == Format::kOnnx) return {output};
@@ -76,14 +73,6 @@ std::vector<fs::path> first_files(const fs::path& output, Format format) {
 }
 
 // quantize ----------------------------------------------------------------------------------------------------------
-
-void check_metric(const QuantizeCommand& command) {
-  const std::vector<std::string> names = built_in_metric_names();
-  if (!command.metric.empty() && std::ranges::find(names, command.metric) == names.end()) {
-    throw InvalidArgument(
-        fmt::format("there is no metric '{}'; the known ones are {}", command.metric, fmt::join(names, ", ")));
-  }
-}
 
 // ONNX Runtime computes in the types of the model.
 void check_precision(const QuantizeCommand& command, Format format) {
@@ -95,8 +84,8 @@ void check_precision(const QuantizeCommand& command, Format format) {
 
 void check_inputs(const QuantizeCommand& command) {
   check_input(command.model, "model");
-  check_input(command.calibration, "calibration data");
-  if (!command.validation.empty()) check_input(command.validation, "validation data");
+  check_data(command.calibration, "calibration data");
+  if (!command.validation.empty()) check_data(command.validation, "validation data");
 }
 
 // The model comes from `inputs` and goes to `files`.
@@ -114,47 +103,103 @@ struct Data {
   std::shared_ptr<const Dataset> validation;  // empty without accuracy control
 };
 
-Data read_data(const QuantizeCommand& command) {
+Data read_data(const QuantizeCommand& command, const Model& model) {
+  const std::vector<ModelInput> inputs = inputs_of(model.graph());
   const auto read = [&](const fs::path& path) -> std::shared_ptr<const Dataset> {
-    return read_npz(path, command.labels, command.batch);
+    return tightrope::read_data(path, inputs, command.data);
   };
-  if (command.validation.empty()) return {read(command.calibration), nullptr};
+  const auto read_calibration = [&]() -> std::shared_ptr<const Dataset> {
+    try {
+      return read(command.calibration);
+    } catch (const InvalidArgument&) {
+      // Calibration needs no labels: they only must not be taken for an input where its file holds them.
+      if (command.data.labels.empty() || command.metrics.empty()) throw;
+      DataOptions without = command.data;
+      without.labels.clear();
+      return tightrope::read_data(command.calibration, inputs, without);
+    }
+  };
+  if (command.metrics.empty()) return {read_calibration(), nullptr};
+  if (command.validation.empty()) return {read_calibration(), dataset_of({})};  // a program has its own
   const auto validation = read(command.validation);
   std::error_code error;
   if (fs::equivalent(command.calibration, command.validation, error)) return {validation, validation};
-  try {
-    return {read(command.calibration), validation};
-  } catch (const InvalidArgument&) {
-    // Calibration needs no labels: they only must not be taken for an input where its file holds them.
-    if (command.labels.empty()) throw;
-    return {read_npz(command.calibration, {}, command.batch), validation};
-  }
+  return {read_calibration(), validation};
 }
 
 struct Outcome {
   std::shared_ptr<const QuantizationResult> result;
-  std::optional<std::string> shortfall;
+  std::optional<Shortfall> shortfall;
 };
 
-std::string shortfall_text(const Report& report, const QuantizeCommand& command) {
-  return fmt::format(
-      "the limit was not met: the {} drop is {:.6g} and {:.6g} is allowed; the best model was saved as '{}'",
-      report.drop_type, report.drop.value_or(std::nan("")), report.max_drop, command.output.string());
+Shortfall shortfall_of(const AccuracyNotReached& found, const QuantizeCommand& command) {
+  const Report& report = found.best().report;
+  const bool out_of_time = command.accuracy.time_budget && report.stopped.starts_with("The time budget");
+  if (!report.limits.empty()) {
+    return {fmt::format("the limits were not met: {} The best model was saved as '{}'", found.what(),
+                        command.output.string()),
+            out_of_time};
+  }
+  return {fmt::format(
+              "the limit was not met: the {} drop is {:.6g} and {:.6g} is allowed; the best model was saved as '{}'",
+              report.drop_type, report.drop.value_or(std::nan("")), report.max_drop, command.output.string()),
+          out_of_time};
 }
 
-Outcome quantize_with_limit(const Model& model, const Data& data, const Metric& metric,
-                            const QuantizeCommand& command) {
+// The limits as accuracy control wants them: the direction comes from the metric, unless it was given. One metric has
+// one limit, though it may be written with the metric's name.
+AccuracyOptions limits_for(const std::vector<Metric>& metrics, const QuantizeCommand& command) {
   AccuracyOptions accuracy = command.accuracy;
-  accuracy.higher_is_better = metric.higher_is_better;
+  const bool has_program = std::ranges::any_of(metrics, [](const Metric& metric) { return bool(metric.program); });
+  for (MetricLimit& limit : accuracy.limits) {
+    const auto metric = std::ranges::find(metrics, limit.name, &Metric::name);
+    if (metric == metrics.end() && !has_program) {
+      throw InvalidArgument(fmt::format(
+          "option 'max_drop' names the metric '{}', which is not measured; add --metric {}", limit.name, limit.name));
+    }
+    if (!command.direction_given && metric != metrics.end()) limit.higher_is_better = metric->higher_is_better;
+  }
+  if (accuracy.limits.empty() && metrics.size() > 1) {
+    throw InvalidArgument(fmt::format("there are {} metrics; each limit is needed by name, as in --max-drop {}=0.01",
+                                      metrics.size(), metrics[0].name));
+  }
+  const bool one_number = metrics.size() == 1 && !has_program;
+  if (accuracy.limits.empty() && !command.direction_given) accuracy.higher_is_better = metrics[0].higher_is_better;
+  if (one_number && accuracy.limits.size() == 1) {
+    const MetricLimit limit = accuracy.limits.front();
+    accuracy.limits.clear();
+    accuracy.max_drop = limit.max_drop;
+    accuracy.drop_type = limit.drop_type;
+    accuracy.higher_is_better = limit.higher_is_better;
+  }
+  return accuracy;
+}
+
+Outcome quantize_with_limit(const Model& model, const Data& data, const std::vector<Metric>& metrics,
+                            const QuantizeCommand& command) {
+  const AccuracyOptions accuracy = limits_for(metrics, command);
+  const bool has_program = std::ranges::any_of(metrics, [](const Metric& metric) { return bool(metric.program); });
+  const auto run = [&](const auto& validate) {
+    return std::make_shared<QuantizationResult>(quantize_with_accuracy_control(
+        model, *data.calibration, *data.validation, validate, command.options, accuracy));
+  };
   try {
-    return {std::make_shared<QuantizationResult>(quantize_with_accuracy_control(
-                model, *data.calibration, *data.validation, metric.validate, command.options, accuracy)),
+    return {has_program ? run(model_validation_of(metrics, {accuracy.validation_device, accuracy.validation_precision}))
+                        : run(validation_of(metrics)),
             std::nullopt};
   } catch (const AccuracyNotReached& shortfall) {
     const auto owner = std::make_shared<AccuracyNotReached>(shortfall);  // the best model lives as long as this copy
-    return {std::shared_ptr<const QuantizationResult>(owner, &owner->best()),
-            shortfall_text(owner->best().report, command)};
+    return {std::shared_ptr<const QuantizationResult>(owner, &owner->best()), shortfall_of(*owner, command)};
   }
+}
+
+// For 'tightrope resume'.
+void keep_configuration(const QuantizeCommand& command) {
+  const fs::path folder = command.accuracy.work_dir;
+  if (folder.empty()) return;
+  std::error_code ignored;
+  fs::create_directories(folder, ignored);  // the store says what is wrong
+  StagedFile(folder / kConfigurationName, command.configuration).commit();
 }
 
 // The page shows the network that was given, and for each of its operations what placement decided.
@@ -196,8 +241,8 @@ std::unique_ptr<Model> apply(const Plan& plan, const Model& model, const fs::pat
 
 }  // namespace
 
-std::optional<std::string> quantize_file(const QuantizeCommand& command, std::ostream& out) {
-  check_metric(command);
+std::optional<Shortfall> quantize_file(const QuantizeCommand& command, std::ostream& out) {
+  check_metrics(command.metrics, command.validation);
   check_inputs(command);
   const Format format = format_for(command.model, command.output, command.to);
   check_precision(command, format);
@@ -205,20 +250,15 @@ std::optional<std::string> quantize_file(const QuantizeCommand& command, std::os
   check_output_paths(command, originals, first_files(command.output, format));
   const auto model = read_model(command.model, format);
   check_output_paths(command, originals, model->files_of(command.output));
-  std::optional<Metric> metric;
-  if (!command.metric.empty()) metric = built_in_metric(command.metric, *model);
-  if (metric && metric->needs_labels && command.labels.empty()) {
-    throw InvalidArgument(
-        fmt::format("the metric '{}' compares with labels; name their array in the validation data with "
-                    "--labels",
-                    metric->name));
-  }
-  const Data data = read_data(command);
+  const std::vector<Metric> metrics = metrics_named(command.metrics, *model, command.data, command.validation);
+  const Data data = read_data(command, *model);
   stop_if_interrupted();
+  keep_configuration(command);
   const Outcome outcome =
-      metric ? quantize_with_limit(*model, data, *metric, command)
-             : Outcome{std::make_shared<QuantizationResult>(quantize(*model, *data.calibration, command.options)),
-                       std::nullopt};
+      metrics.empty()
+          ? Outcome{std::make_shared<QuantizationResult>(quantize(*model, *data.calibration, command.options)),
+                    std::nullopt}
+          : quantize_with_limit(*model, data, metrics, command);
   const std::vector<fs::path> files = outcome.result->model->files_of(command.output);
   check_output_paths(command, originals, files);
   save(*model, *outcome.result, command);

@@ -73,6 +73,11 @@ void check_input(const fs::path& path, std::string_view what) {
   }
 }
 
+void check_data(const fs::path& path, std::string_view what) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) check_input(path, what);
+}
+
 std::vector<fs::path> model_files(const fs::path& path) {
   if (path.extension() == ".xml") return {path, fs::path(path).replace_extension(".bin")};
   if (path.extension() == ".onnx") return files_of_onnx(path);

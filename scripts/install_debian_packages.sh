@@ -6,7 +6,7 @@ set -eu
 
 packages="g++ cmake ninja-build ccache pkg-config git ca-certificates python3 python3-venv python3-dev
   libfmt-dev nlohmann-json3-dev libeigen3-dev libcli11-dev zlib1g-dev libsqlite3-dev libprotobuf-dev
-  protobuf-compiler libgtest-dev libgmock-dev libbenchmark-dev"
+  protobuf-compiler libstb-dev libtomlplusplus-dev libgtest-dev libgmock-dev libbenchmark-dev"
 [ $# = 0 ] || packages="$*"
 
 missing=""

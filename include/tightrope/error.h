@@ -31,6 +31,12 @@ class QuantizationError : public Error {
   using Error::Error;
 };
 
+// A metric's own program that failed, or printed no number.
+class MetricError : public Error {
+ public:
+  using Error::Error;
+};
+
 // A file that cannot be read or written.
 class IoError : public Error {
  public:

@@ -129,7 +129,8 @@ struct AccuracyOptions {
   bool higher_is_better = true;
   std::vector<MetricLimit> limits;  // for several metrics, instead of the three above: all of them hold
   std::int64_t max_num_iterations = std::numeric_limits<std::int64_t>::max();  // validations after the first two
-  bool tune_hyperparams = false;  // try a better plan first, where the drop of the quantized model is too large
+  bool repair = true;             // where the limit is broken, try to quantize operations in another way first
+  bool tune_hyperparams = false;  // the same where it is not
   std::optional<std::int64_t> ranking_subset_size;  // items per ranking score; default: 8
   std::optional<std::string> intermediate_model_dir;
   int eval_requests = 0;  // samples at a time in the ranking; 0: the device's choice

@@ -40,6 +40,10 @@ struct Validation {
 };
 using ValidationFn = std::function<Validation(Session& model, const Dataset& data)>;
 
+// The same of a model that is not compiled yet, for what runs it elsewhere. It is only asked about all of the data:
+// candidates are not judged on parts of it, and not measured as deployed.
+using ModelValidationFn = std::function<Validation(const Model& model, const Dataset& data)>;
+
 // Thrown when no model within the limit was found; carries the best one.
 class AccuracyNotReached : public Error {
  public:
@@ -58,6 +62,10 @@ class AccuracyNotReached : public Error {
 // How: docs/algorithms.md#accuracy-control
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ValidationFn& validate,
+                                                  const QuantizeOptions& options = {},
+                                                  const AccuracyOptions& accuracy = {});
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ModelValidationFn& validate,
                                                   const QuantizeOptions& options = {},
                                                   const AccuracyOptions& accuracy = {});
 

@@ -52,6 +52,14 @@ struct LatencyRecord {
   double final = 0;      // of the returned model
 };
 
+// A group that is quantized in another way than at first.
+struct RepairRecord {
+  std::vector<std::string> operations;
+  std::string what;         // "weights rounded by the data"
+  double error_before = 0;  // of the outputs of its layers, relative to their variance, as predicted
+  double error = 0;
+};
+
 struct StageRecord {
   std::string name;
   double seconds = 0;
@@ -96,6 +104,7 @@ struct Report {
   std::int64_t calibration_items = 0;
   std::vector<EvaluationRecord> evaluations;
   std::vector<GroupRecord> groups;
+  std::vector<RepairRecord> repairs;  // in the returned plan; also of operations that were returned to floating point
   std::vector<StageRecord> stages;
   std::optional<LatencyRecord> latency;
 };

@@ -2,6 +2,7 @@
 // Everything.
 #pragma once
 
+#include "tightrope/data.h"
 #include "tightrope/dataset.h"
 #include "tightrope/error.h"
 #include "tightrope/graph.h"
@@ -15,4 +16,5 @@
 #include "tightrope/quantize.h"
 #include "tightrope/report.h"
 #include "tightrope/report_page.h"
+#include "tightrope/sensitivity.h"
 #include "tightrope/tensor.h"

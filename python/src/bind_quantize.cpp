@@ -5,6 +5,7 @@
 #include <map>
 #include <variant>
 
+#include "accuracy/messages.h"
 #include "bind.h"
 #include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
@@ -118,11 +119,10 @@ Caller caller_with(py::object function, std::optional<std::int64_t> items, bool 
   caller.evaluate_deployed = [evaluate](const Plan& plan, std::string_view name) {
     return evaluate(plan, name, std::nullopt, true).value();
   };
-  caller.parts = {
-      items.value_or(0), random_access,
-      [evaluate](const Plan& plan, std::string_view name, std::span<const std::int64_t> positions) {
-        return evaluate(plan, name, std::vector<std::int64_t>(positions.begin(), positions.end()), false);
-      }};
+  caller.parts = {items.value_or(0), random_access,
+                  [evaluate](const Plan& plan, std::string_view name, std::span<const std::int64_t> positions) {
+                    return evaluate(plan, name, std::vector<std::int64_t>(positions.begin(), positions.end()), false);
+                  }};
   return caller;
 }
 
@@ -180,8 +180,9 @@ void bind_quantize(py::module_& module) {
   module.def(
       "find_plan",
       [](const Model& model, py::object start, std::optional<std::size_t> size, py::object evaluate,
-         std::optional<std::int64_t> items, bool random_access, const std::optional<py::object>& save_intermediate, py::object calibration_fingerprint,
-         py::object validation_fingerprint, const std::string& options, const std::string& accuracy) {
+         std::optional<std::int64_t> items, bool random_access, const std::optional<py::object>& save_intermediate,
+         py::object calibration_fingerprint, py::object validation_fingerprint, const std::string& options,
+         const std::string& accuracy) {
         const PythonDataset data(std::move(start), size);
         Caller caller = caller_with(std::move(evaluate), items, random_access);
         caller.save_intermediate = save_with(save_intermediate);
@@ -194,9 +195,10 @@ void bind_quantize(py::module_& module) {
                                advice_for(result.report));
       },
       py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("items"),
-      py::arg("random_access"), py::arg("save_intermediate"),
-      py::arg("calibration_fingerprint"), py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
-      "The whole job of accuracy control; evaluate(plan, name, positions or None, as deployed) returns (metric or metrics by "
+      py::arg("random_access"), py::arg("save_intermediate"), py::arg("calibration_fingerprint"),
+      py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
+      "The whole job of accuracy control; evaluate(plan, name, positions or None, as deployed) returns (metric or "
+      "metrics by "
       "name, items read, values per item), or None where it failed on a part; items is the number of validation items, "
       "if known; the "
       "fingerprints are functions, called if there is a work_dir. Returns the plan, the report as JSON, whether the "

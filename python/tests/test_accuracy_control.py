@@ -32,7 +32,8 @@ def control(fragile: ov.Model, vectors: Dataset, labeled: Dataset) -> Callable[.
     """Runs the job on the fragile network with what a test wants to be different."""
 
     def run(validation_fn: Any = accuracy, **changes: Any) -> ov.Model:
-        arguments = {"max_drop": 0.05, "validation_dataset": labeled, "calibration_dataset": vectors, **changes}
+        arguments = {"max_drop": 0.05, "validation_dataset": labeled, "calibration_dataset": vectors}
+        arguments = {"repair": False, **arguments, **changes}
         return tightrope.quantize_with_accuracy_control(fragile, validation_fn=validation_fn, **arguments)
 
     return run
@@ -231,10 +232,11 @@ def test_a_limit_below_the_weight_of_one_item_causes_a_warning(control: Any, cap
     assert "one item changes it by 0.01562, more than max_drop 0.01" in caplog.text
 
 
-def test_tuning_finds_ranges_that_leave_everything_in_eight_bits(control: Any) -> None:
-    report = tightrope.report(control(**restorer(tune_hyperparams=True)))
+def test_a_repair_leaves_everything_in_eight_bits(control: Any) -> None:
+    report = tightrope.report(control(repair=True))
     names = [evaluation["name"] for evaluation in report.evaluations]
-    assert names == ["original model", "quantized model", "tuned model"]
+    assert names == ["original model", "quantized model", "repaired model"]
+    assert report.repairs
     assert report.reverted == []
     assert report.drop <= 0.05 < report.evaluations[1]["drop"]
     assert tightrope.report(control()).reverted != []

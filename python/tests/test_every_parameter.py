@@ -156,6 +156,8 @@ def usual_run(job: str) -> Run:
 
 def run(job: str, arguments: dict[str, Any]) -> Run:
     given = {**usual_arguments(job), **arguments}
+    if job == "quantize_with_accuracy_control":
+        given.setdefault("repair", False)  # so that there is something left to revert
     if job == "quantize_with_accuracy_control" and "advanced_parameters" in given:
         given["advanced_quantization_parameters"] = given.pop("advanced_parameters")
     given = {
@@ -317,6 +319,9 @@ CASES: dict[tuple[str, str], Case] = {
         ),
         max_drop=0.01,
     ),
+    ("quantize_with_accuracy_control", "repair"): control(
+        {"repair": True}, lambda a, b: not a.report["repairs"] and bool(b.report["repairs"]), max_drop=0.01
+    ),
     ("quantize_with_accuracy_control", "time_budget"): control(
         {"time_budget": 1e-9},
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),
@@ -343,9 +348,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("AdvancedAccuracyRestorerParameters", "tune_hyperparams"): control(
         restorer(tune_hyperparams=True),
         lambda a, b: (
-            "tuned model" in {e["name"] for e in b.report["evaluations"]} - {e["name"] for e in a.report["evaluations"]}
+            "repaired model"
+            in {e["name"] for e in b.report["evaluations"]} - {e["name"] for e in a.report["evaluations"]}
         ),
-        max_drop=0.01,
     ),
     ("AdvancedAccuracyRestorerParameters", "ranking_subset_size"): control(
         restorer(ranking_subset_size=1), lambda a, b: scores(a) != scores(b), max_drop=0.01

@@ -101,6 +101,7 @@ def test_defaults_of_accuracy_control_become_a_plain_dict() -> None:
         "validation_device": "CPU",
         "validation_precision": "f32",
         "objective": "operations",
+        "repair": True,
         "time_budget": None,
         "work_dir": None,
         "early_stopping": True,

@@ -176,6 +176,7 @@ def test_extra_parameters_are_the_ones_we_documented() -> None:
         "statistics_path": None,
         "weight_rounding": None,
         "objective": "operations",
+        "repair": True,
         "time_budget": None,
         "work_dir": None,
         "early_stopping": True,

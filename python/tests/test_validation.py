@@ -51,12 +51,12 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def many() -> Dataset:
+def many() -> Dataset[Any, Any]:
     return Dataset(small_models.labeled_vectors(ITEMS))
 
 
 @pytest.fixture
-def control(fragile: ov.Model, vectors: Dataset, many: Dataset) -> Callable[..., ov.Model]:
+def control(fragile: ov.Model, vectors: Dataset[Any, Any], many: Dataset[Any, Any]) -> Callable[..., ov.Model]:
     def run(function: Any = accuracy, **changes: Any) -> ov.Model:
         return tightrope.quantize_with_accuracy_control(
             changes.pop("model", fragile), vectors, changes.pop("data", many), function, **{"max_drop": 0.05, **changes}
@@ -125,7 +125,7 @@ def test_small_data_are_not_worth_a_trial(control: Any) -> None:
     assert set(function.items) == {64}
 
 
-def test_a_function_with_data_of_its_own_is_not_called_more_often(control: Any, many: Dataset) -> None:
+def test_a_function_with_data_of_its_own_is_not_called_more_often(control: Any, many: Dataset[Any, Any]) -> None:
     calls = []
 
     def own(model: Any, items: Any) -> float:
@@ -175,7 +175,7 @@ def test_early_stopping_can_be_switched_off_and_leads_to_the_same(control: Any) 
     assert tightrope.report(control(with_values)).reverted == without.reverted
 
 
-def test_data_without_random_access_are_read_as_a_whole(control: Any, many: Dataset) -> None:
+def test_data_without_random_access_are_read_as_a_whole(control: Any, many: Dataset[Any, Any]) -> None:
     class Stream:
         def __iter__(self) -> Any:
             return iter(many.get_data())

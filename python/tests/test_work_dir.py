@@ -35,7 +35,8 @@ def slow(model, items):
 
 result = tightrope.quantize_with_accuracy_control(
     ov.Core().read_model(sys.argv[5]), tightrope.Dataset(small_models.vectors(32)),
-    tightrope.Dataset(small_models.labeled_vectors(64)), slow, max_drop=0.05, work_dir=sys.argv[2])
+    tightrope.Dataset(small_models.labeled_vectors(64)), slow, max_drop=0.05, repair=False,
+    work_dir=sys.argv[2])
 ov.save_model(result, sys.argv[4], compress_to_fp16=False)
 """
 
@@ -61,7 +62,7 @@ def control(folder: Path | None, function: Any = None, model: ov.Model | None = 
         changes.pop("calibration", Dataset(small_models.vectors(32))),
         changes.pop("validation", Dataset(small_models.labeled_vectors(ITEMS))),
         function or Counted(),
-        **{"max_drop": 0.05, "work_dir": folder, **changes},
+        **{"max_drop": 0.05, "work_dir": folder, "repair": False, **changes},
     )
 
 

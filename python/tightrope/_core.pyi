@@ -50,6 +50,8 @@ def find_plan(
     start: typing.Any,
     size: typing.SupportsInt | typing.SupportsIndex | None,
     evaluate: typing.Any,
+    items: typing.SupportsInt | typing.SupportsIndex | None,
+    random_access: bool,
     save_intermediate: typing.Any | None,
     calibration_fingerprint: typing.Any,
     validation_fingerprint: typing.Any,

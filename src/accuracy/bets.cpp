@@ -7,9 +7,9 @@
 namespace tightrope {
 namespace {
 
-constexpr double kLargestStake = 0.9;   // share of what can be lost in one bet
-constexpr double kTrust = 3;            // how much farther out than those seen an unseen number may lie
-constexpr std::int64_t kLookFirst = 4;  // numbers that say how far that is
+constexpr double kLargestStake = 0.9;      // share of what can be lost in one bet
+constexpr double kTrust = 3;               // how much farther out than those seen an unseen number may lie
+constexpr std::int64_t kLookFirst = 4;     // numbers that say how far that is
 constexpr double kPseudoDeviation = 0.25;  // in widths of the range, of one number more that the variance counts
 constexpr int kBisections = 40;
 

@@ -16,11 +16,11 @@ struct Bounds {
 };
 
 // Numbers are seen one after the other, in an order that chance has chosen. Two players bet on each before it is seen,
-// one that the mean of all is above the limit, the other that it isn't; in a game that is fair while they are wrong. The
-// chance that a wrong one ever multiplies its capital by 1 / risk is at most the risk, however often one looks.
+// one that the mean of all is above the limit, the other that it isn't; in a game that is fair while they are wrong.
+// The chance that a wrong one ever multiplies its capital by 1 / risk is at most the risk, however often one looks.
 //
-// That holds for numbers within `bounds`. Without bounds it holds as long as no number lies farther out than thrice as far
-// from the mean as any that was seen before it. Formula: docs/algorithms.md#early-stopping
+// That holds for numbers within `bounds`. Without bounds it holds as long as no number lies farther out than thrice as
+// far from the mean as any that was seen before it. Formula: docs/algorithms.md#early-stopping
 class Bets {
  public:
   enum class Verdict { kOpen, kAbove, kWithin };

@@ -25,6 +25,12 @@ struct Controlled {
   bool met = false;  // otherwise `plan` is the one with the lowest drop that was measured
 };
 
+// A plan, and what was changed in it.
+struct Repaired {
+  Plan plan;
+  std::vector<RepairRecord> repairs;
+};
+
 // What accuracy control needs from outside.
 struct Means {
   Evaluate evaluate;  // what it throws reaches the caller unchanged
@@ -41,8 +47,9 @@ struct Means {
   // In the precision that the device chooses by itself, and its name; empty where the validation's is no other.
   Evaluate evaluate_deployed = {};
   std::string deployed_precision = {};
-  // A plan that may be better than this one; asked for once, and only if the limit is broken. Empty: none is tried.
-  std::function<Plan(const Plan& plan)> tune = {};
+  // The plan with groups quantized in another way that promises less error; asked for where the limit is broken, or
+  // with tune_hyperparams. Empty: nothing is repaired.
+  std::function<Repaired(const Plan& plan)> repair = {};
 };
 
 // What is known once the original has been measured.
@@ -76,11 +83,5 @@ Start evaluate_original(const Means& means, const AccuracyOptions& options);
 // Throws InvalidArgument for a metric that is not finite, and where the validation data were used up by an earlier
 // pass. Story: docs/algorithms.md#accuracy-control
 Controlled control_accuracy(const Plan& plan, const Means& means, const AccuracyOptions& options, Start start);
-
-// How far the limit was missed, in one sentence, where it was not met.
-std::string shortfall_of(const Report& report);
-
-// What to try next where the limit was not met, in one or two sentences; empty where it was.
-std::string advice_for(const Report& report);
 
 }  // namespace tightrope

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <set>
 
 #include "accuracy/health.h"
 #include "base/stopwatch.h"
@@ -46,14 +47,19 @@ std::vector<double> drops_of(std::span<const double> original, std::span<const d
   return drops;
 }
 
-std::optional<Bounds> bounds_of(std::span<const double> values) {
-  const bool are_shares = std::ranges::all_of(values, [](double value) { return value >= 0 && value <= 1; });
-  return are_shares && !values.empty() ? std::optional(Bounds{-1, 1}) : std::nullopt;
+std::optional<Bounds> bounds_of(std::span<const double> original, std::span<const double> candidate) {
+  std::set<double> values(original.begin(), original.end());
+  values.insert(candidate.begin(), candidate.end());
+  if (values.empty() || 2 * values.size() > original.size()) return std::nullopt;
+  if (std::ranges::all_of(values, [](double value) { return value == 0 || value == 1; })) return Bounds{0, 1};
+  if (values.size() == 1) return std::nullopt;  // they may be steps, but of what size?
+  return Bounds{*values.begin(), *values.rbegin()};
 }
 
-Bounds bounds_of_drops(std::span<const double> original, bool higher_is_better) {
+Bounds bounds_of_drops(std::span<const double> original, const Bounds& values, bool higher_is_better) {
   const auto [least, most] = std::ranges::minmax_element(original);
-  return higher_is_better ? Bounds{*least - 1, *most} : Bounds{-*most, 1 - *least};
+  return higher_is_better ? Bounds{*least - values.high, *most - values.low}
+                          : Bounds{values.low - *most, values.high - *least};
 }
 
 bool is_mean_of_values(const Evaluation& evaluation) {
@@ -92,8 +98,8 @@ EarlyJudge::EarlyJudge(const Start& start, const Evaluation& quantized, const Me
     return;
   }
   limit_ = options.max_drop * (options.drop_type == DropType::kRelative ? std::abs(original.metric) : 1);
-  if (bounds_of(original.values) && bounds_of(quantized.values))
-    bounds_ = bounds_of_drops(original.values, higher_is_better_);
+  values_ = bounds_of(original.values, quantized.values);
+  if (values_) drops_ = bounds_of_drops(original.values, *values_, higher_is_better_);
   order_ = shuffled(items);
   is_possible_ = true;
 }
@@ -130,13 +136,14 @@ std::optional<Evaluation> EarlyJudge::judge(const Plan& plan, std::string_view n
   const bool is_known = memory_.find && memory_.find(plan);
   std::vector<double> originals;
   for (const std::int64_t item : order_) originals.push_back(original_.values[static_cast<std::size_t>(item)]);
-  Bets bets(parts_.items, limit_, bounds_);
+  Bets bets(parts_.items, limit_, drops_);
   const auto see_to = [&](std::size_t count) {
     if (part.values.size() < count && (is_known || !read_to(count, plan, name, part))) return false;
     const auto seen = static_cast<std::size_t>(bets.seen());
     const auto drops = drops_of(std::span(originals).subspan(seen), std::span(part.values).first(count).subspan(seen),
                                 higher_is_better_);
-    if (bounds_ && !bounds_of(std::span(part.values).first(count))) return false;
+    const auto is_outside = [&](double value) { return values_ && (value < values_->low || value > values_->high); };
+    if (std::ranges::any_of(std::span(part.values).first(count), is_outside)) return false;
     for (const double drop : drops) bets.see(drop);
     return true;
   };

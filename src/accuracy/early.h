@@ -18,11 +18,12 @@ namespace tightrope {
 std::vector<double> drops_of(std::span<const double> original, std::span<const double> candidate,
                              bool higher_is_better);
 
-// Between which numbers a drop of an item lies: known where all values of the original are shares.
-std::optional<Bounds> bounds_of(std::span<const double> values);
+// Between which numbers the values of items lie. Known where they are steps, as right and wrong, 1 and 0: where there
+// are no more than half as many different values as items.
+std::optional<Bounds> bounds_of(std::span<const double> original, std::span<const double> candidate);
 
-// The same of items whose values for the original are these shares.
-Bounds bounds_of_drops(std::span<const double> original, bool higher_is_better);
+// Between which numbers the drops of these items lie if values are within `values`.
+Bounds bounds_of_drops(std::span<const double> original, const Bounds& values, bool higher_is_better);
 
 // Whether the metric of an evaluation of one metric is the mean of its values per item.
 bool is_mean_of_values(const Evaluation& evaluation);
@@ -54,7 +55,8 @@ class EarlyJudge {
   bool higher_is_better_;
   double limit_ = 0;  // of the mean drop, in the unit of the metric
   bool is_possible_ = false;
-  std::optional<Bounds> bounds_;
+  std::optional<Bounds> values_;  // where values lie
+  std::optional<Bounds> drops_;   // where drops lie
   std::vector<std::int64_t> order_;
   std::int64_t judged_ = 0;
 };

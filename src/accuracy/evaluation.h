@@ -37,8 +37,8 @@ inline bool values_are_finite(const Evaluation& evaluation) {
 struct Parts {
   std::int64_t items = 0;      // of the whole data; 0: not known, and nothing is ever asked of a part
   bool random_access = false;  // reading one item doesn't take reading those before it
-  // `positions` are ascending. Nothing where the function raised something: there are metrics of all data alone. `model`
-  // is the one of the last call where the plan is.
+  // `positions` are ascending. Nothing where the function raised something: there are metrics of all data alone.
+  // `model` is the one of the last call where the plan is.
   std::function<std::optional<Evaluation>(const Plan& plan, std::string_view name,
                                           std::span<const std::int64_t> positions)>
       evaluate = {};

@@ -154,10 +154,10 @@ std::optional<Evaluation> HealthCheck::try_damaged() {
   if (!found) return std::nullopt;
   check_metrics(*found, options_, "damaged model");
   for (const Change& change : changes_between(*original_, *found, options_)) {
-    warn_of_direction(change,
-                      fmt::format("a model with damaged weights scores better than the original on {} items",
-                                  positions_.size()),
-                      "these items may be too few to tell");
+    warn_of_direction(
+        change,
+        fmt::format("a model with damaged weights scores better than the original on {} items", positions_.size()),
+        "these items may be too few to tell");
   }
   return found;
 }

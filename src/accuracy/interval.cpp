@@ -28,8 +28,12 @@ std::optional<IntervalRecord> interval_of_drop(const Evaluation& original, const
   std::vector<double> shuffled_drops;  // bets need an order that knows nothing of the items
   for (const std::int64_t item : shuffled(std::ssize(drops)))
     shuffled_drops.push_back(drops[static_cast<std::size_t>(item)]);
-  const auto bounds = bounds_of(candidate.values) ? bounds_of(original.values) : std::nullopt;
-  const Bounds interval = interval_of(shuffled_drops, bounds, 1 - kConfidence);
+  const auto values = bounds_of(original.values, candidate.values);
+  const double spread = values ? values->high - values->low : 0;
+  const Bounds interval =
+      interval_of(shuffled_drops, values ? std::optional(Bounds{-spread, spread}) : std::nullopt, 1 - kConfidence);
+  if (!values && std::ranges::count(drops, drops.front()) == std::ssize(drops))
+    return std::nullopt;  // nothing is known
   const double unit = options.drop_type == DropType::kRelative ? std::abs(original.metric) : 1;
   if (unit == 0) return std::nullopt;
   IntervalRecord record{interval.low / unit, interval.high / unit, kConfidence, 0};
@@ -44,9 +48,9 @@ std::optional<IntervalRecord> interval_of_drop(const Evaluation& original, const
 void log_interval(const Report& report, std::int64_t items) {
   if (!report.interval) return;
   const IntervalRecord& interval = *report.interval;
-  const std::string text =
-      fmt::format("[validation] on all data of this kind the drop is between {:.3g} and {:.3g}, with {:.3g} % confidence",
-                  interval.low, interval.high, 100 * interval.confidence);
+  const std::string text = fmt::format(
+      "[validation] on all data of this kind the drop is between {:.3g} and {:.3g}, with {:.3g} % confidence",
+      interval.low, interval.high, 100 * interval.confidence);
   const bool is_wide = report.max_drop > 0 && interval.items_needed > items;
   if (!is_wide) return log(LogLevel::kInfo, text + ".");
   log(LogLevel::kWarning,

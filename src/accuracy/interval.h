@@ -10,9 +10,9 @@
 
 namespace tightrope {
 
-// Where the drop of everything lies from which the items were drawn, with 95 % confidence. Paired: from the drop of each
-// item. Nothing for several metrics, and for one that is not the mean of values per item.
-// Formula: docs/algorithms.md#interval
+// Where the drop of everything lies from which the items were drawn, with 95 % confidence. Paired: from the drop of
+// each item. Nothing for several metrics, and for one that is not the mean of values per item. Formula:
+// docs/algorithms.md#interval
 std::optional<IntervalRecord> interval_of_drop(const Evaluation& original, const Evaluation& candidate,
                                                const AccuracyOptions& options);
 

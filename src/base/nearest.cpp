@@ -6,7 +6,6 @@
 #include <utility>
 
 namespace tightrope {
-namespace {
 
 std::size_t edit_distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> row(to.size() + 1);  // distances of the first i letters of `from` to every start of `to`
@@ -20,6 +19,8 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
   }
   return row.back();
 }
+
+namespace {
 
 // The smallest distance to the name or to what follows one of its slashes: people leave out scopes.
 std::size_t name_distance(std::string_view wanted, std::string_view name) {

@@ -442,7 +442,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
 AccuracyOptions accuracy_options_from_json(std::string_view json) {
   const Fields fields(parse(json), "",
                       {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision",
-                       "objective", "time_budget", "work_dir", "early_stopping", "measure_deployed",
+                       "objective", "repair", "time_budget", "work_dir", "early_stopping", "measure_deployed",
                        "eval_requests_number", "advanced_accuracy_restorer_parameters"});
   AccuracyOptions options;
   read_limits(fields, options);
@@ -452,6 +452,7 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
   options.objective =
       fields.choice<Objective>("objective", {{"operations", Objective::kOperations}, {"latency", Objective::kLatency}})
           .value_or(options.objective);
+  options.repair = fields.boolean("repair").value_or(options.repair);
   options.time_budget = fields.number("time_budget");
   options.work_dir = fields.text("work_dir").value_or("");
   options.early_stopping = fields.boolean("early_stopping").value_or(options.early_stopping);

@@ -68,6 +68,16 @@ GroupRecord read_group(ObjectReader& reader) {
   return record;
 }
 
+RepairRecord read_repair(ObjectReader& reader) {
+  RepairRecord record;
+  record.operations = reader.texts("operations");
+  record.what = reader.text("what");
+  record.error_before = reader.number("error_before");
+  record.error = reader.number("error");
+  reader.finish();
+  return record;
+}
+
 StageRecord read_stage(ObjectReader& reader) {
   StageRecord record;
   record.name = reader.text("name");
@@ -114,9 +124,10 @@ DeployedRecord read_deployed(ObjectReader& reader) {
 }
 
 std::string text_of(const IntervalRecord& interval) {
-  return fmt::format("drop on all data of this kind: {:.3g} to {:.3g} with {:.3g} % confidence; about {} items would "
-                     "tell it as exactly as the limit\n",
-                     interval.low, interval.high, 100 * interval.confidence, interval.items_needed);
+  return fmt::format(
+      "drop on all data of this kind: {:.3g} to {:.3g} with {:.3g} % confidence; about {} items would "
+      "tell it as exactly as the limit\n",
+      interval.low, interval.high, 100 * interval.confidence, interval.items_needed);
 }
 
 std::string text_of(const DeployedRecord& deployed) {
@@ -179,6 +190,13 @@ std::string to_json(const Report& report, bool with_times) {
         Json{{"operations", record.operations}, {"score", record.score}, {"reverted", record.reverted}});
     if (with_times && record.saving) group["saving"] = *record.saving;
   }
+  json["repairs"] = Json::array();
+  for (const RepairRecord& record : report.repairs) {
+    json["repairs"].push_back({{"operations", record.operations},
+                               {"what", record.what},
+                               {"error_before", record.error_before},
+                               {"error", record.error}});
+  }
   json["stages"] = Json::array();
   for (const StageRecord& record : report.stages) {
     json["stages"].push_back(add_seconds(Json::object({{"name", record.name}}), record.seconds));
@@ -220,6 +238,7 @@ Report report_from_json(std::string_view text) {
   report.calibration_items = reader.integer("calibration_items");
   for (ObjectReader& record : reader.objects("evaluations")) report.evaluations.push_back(read_evaluation(record));
   for (ObjectReader& record : reader.objects("groups")) report.groups.push_back(read_group(record));
+  for (ObjectReader& record : reader.objects("repairs")) report.repairs.push_back(read_repair(record));
   for (ObjectReader& record : reader.objects("stages")) report.stages.push_back(read_stage(record));
   if (auto latency = reader.optional_object("latency")) report.latency = read_latency(*latency);
   reader.finish();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/reading.h"
+#include "data/arrays.h"
 #include "data/npz.h"
 #include "tightrope/error.h"
 
@@ -114,10 +115,17 @@ std::unique_ptr<Dataset> dataset_of(std::vector<Sample> samples) {
   return std::make_unique<Samples>(std::move(samples));
 }
 
-std::unique_ptr<Dataset> read_npz(const std::filesystem::path& path, const std::string& labels, std::size_t batch) {
+std::unique_ptr<Dataset> arrays_of(const std::string& path, std::vector<Sample::Input> arrays, Tensor labels,
+                                   std::size_t batch) {
   constexpr std::size_t kLargestBatch = std::size_t{1} << 31;
   if (batch < 1 || batch > kLargestBatch)
     throw InvalidArgument(fmt::format("batch is {}; at least 1 is needed", batch));
+  for (const Sample::Input& array : arrays) check_length(path, array, arrays.front());
+  if (!labels.empty()) check_length(path, {"labels", labels}, arrays.front());
+  return std::make_unique<Arrays>(std::move(arrays), std::move(labels), static_cast<std::int64_t>(batch));
+}
+
+std::unique_ptr<Dataset> read_npz(const std::filesystem::path& path, const std::string& labels, std::size_t batch) {
   ZipFile file(path);
   std::vector<Sample::Input> arrays;
   for (const ZipMember& member : array_members(file, labels)) {
@@ -129,7 +137,7 @@ std::unique_ptr<Dataset> read_npz(const std::filesystem::path& path, const std::
     label = std::move(found->tensor);
     arrays.erase(found);
   }
-  return std::make_unique<Arrays>(std::move(arrays), std::move(label), static_cast<std::int64_t>(batch));
+  return arrays_of(path.string(), std::move(arrays), std::move(label), batch);
 }
 
 }  // namespace tightrope

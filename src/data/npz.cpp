@@ -7,6 +7,8 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -170,53 +172,94 @@ Words in_c_order(const Words& data, std::uint64_t bytes, std::size_t element_siz
   return result;
 }
 
-[[noreturn]] void fail(const ZipFile& file, const ZipMember& member, const std::string& what) {
-  throw IoError(fmt::format("cannot read '{}': array '{}' {}", file.path().string(), array_name(member), what), false);
-}
+// What comes of a .npy file piece by piece.
+class ArrayReader {
+ public:
+  // `where` begins messages: "cannot read 'x.npz': array 'y'"; of `size` bytes `most` can be there.
+  ArrayReader(std::string where, std::uint64_t size, std::uint64_t most)
+      : where_(std::move(where)), size_(size), most_(most) {}
 
-struct Preamble {
-  std::size_t text = 0;  // where the header text starts
-  std::size_t end = 0;   // where the elements start
+  void take(std::span<const std::byte> piece) {
+    if (layout_) return append(piece.data(), piece.size());
+    head_.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    const auto preamble = read_preamble();
+    if (!preamble || head_.size() < preamble->end) return;
+    // By now the packed bytes are known to be there, so this bounds what is allocated.
+    if (size_ > most_) fail(fmt::format("states {} bytes, more than the file can hold", size_));
+    read_layout(std::string_view(head_).substr(preamble->text, preamble->end - preamble->text), size_ - preamble->end);
+    data_ = allocate(layout_->bytes);
+    append(head_.data() + preamble->end, head_.size() - preamble->end);
+    head_.clear();
+  }
+
+  Tensor tensor() {
+    if (!layout_) fail("ends within its header");
+    const NpyHeader& header = layout_->header;
+    const std::size_t element_size = size_of(layout_->type);
+    if (header.dtype[0] == (std::endian::native == std::endian::little ? '>' : '<')) {
+      swap_bytes(reinterpret_cast<std::byte*>(data_.get()), layout_->bytes / element_size, element_size);
+    }
+    if (header.fortran_order && layout_->bytes > 0)
+      data_ = in_c_order(data_, layout_->bytes, element_size, header.shape);
+    return Tensor(layout_->type, header.shape, std::shared_ptr<const void>(data_, data_.get()));
+  }
+
+ private:
+  struct Preamble {
+    std::size_t text = 0;  // where the header text starts
+    std::size_t end = 0;   // where the elements start
+  };
+  struct Layout {
+    NpyHeader header;
+    ElementType type = ElementType::kOther;
+    std::uint64_t bytes = 0;
+  };
+
+  [[noreturn]] void fail(const std::string& what) const { throw IoError(fmt::format("{} {}", where_, what), false); }
+
+  void append(const void* bytes, std::size_t count) {  // no more comes than the stated size
+    std::memcpy(reinterpret_cast<std::byte*>(data_.get()) + filled_, bytes, count);
+    filled_ += count;
+  }
+
+  // Magic, version and length of the header; nothing while too few bytes came.
+  std::optional<Preamble> read_preamble() const {
+    if (head_.size() < 12) return std::nullopt;
+    if (!head_.starts_with(kMagic)) fail("is not in .npy format");
+    const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(head_[i])); };
+    if (byte(6) < 1 || byte(6) > 3) fail(fmt::format("has .npy version {}; 1 to 3 are known", byte(6)));
+    const bool wide = byte(6) > 1;
+    const std::size_t text = wide ? 12 : 10;
+    const std::size_t length = byte(8) | byte(9) << 8 | (wide ? byte(10) << 16 | byte(11) << 24 : 0);
+    if (length > kLongestHeader || text + length > size_)
+      fail(fmt::format("states a header of {} bytes, more than there can be", length));
+    return Preamble{text, text + length};
+  }
+
+  void read_layout(std::string_view text, std::uint64_t bytes) {
+    layout_.emplace();
+    if (!HeaderText(text).read(layout_->header)) fail("has a damaged .npy header");
+    layout_->type = type_of(layout_->header.dtype);
+    if (layout_->type == ElementType::kOther) {
+      fail(fmt::format("has dtype '{}'; booleans, integers or floats of 1 to 8 bytes are needed",
+                       layout_->header.dtype));
+    }
+    const auto count = elements_within(layout_->header.shape, size_of(layout_->type), bytes);
+    if (!count || *count * size_of(layout_->type) != bytes) {
+      fail(fmt::format("has shape {} of dtype '{}', which does not fit its {} bytes", to_string(layout_->header.shape),
+                       layout_->header.dtype, bytes));
+    }
+    layout_->bytes = bytes;
+  }
+
+  std::string where_;
+  std::uint64_t size_;
+  std::uint64_t most_;
+  std::string head_;
+  std::optional<Layout> layout_;
+  Words data_;
+  std::uint64_t filled_ = 0;
 };
-
-// Magic, version and length of the header; nothing while too few bytes of `head` came.
-std::optional<Preamble> read_preamble(std::string_view head, const ZipFile& file, const ZipMember& member) {
-  if (head.size() < 12) return std::nullopt;
-  if (!head.starts_with(kMagic)) fail(file, member, "is not in .npy format");
-  const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(head[i])); };
-  if (byte(6) < 1 || byte(6) > 3) fail(file, member, fmt::format("has .npy version {}; 1 to 3 are known", byte(6)));
-  const bool wide = byte(6) > 1;
-  const std::size_t text = wide ? 12 : 10;
-  const std::size_t length = byte(8) | byte(9) << 8 | (wide ? byte(10) << 16 | byte(11) << 24 : 0);
-  if (length > kLongestHeader || text + length > member.size) {
-    fail(file, member, fmt::format("states a header of {} bytes, more than there can be", length));
-  }
-  return Preamble{text, text + length};
-}
-
-struct Layout {
-  NpyHeader header;
-  ElementType type = ElementType::kOther;
-  std::uint64_t bytes = 0;
-};
-
-Layout read_layout(std::string_view text, std::uint64_t bytes, const ZipFile& file, const ZipMember& member) {
-  Layout layout;
-  if (!HeaderText(text).read(layout.header)) fail(file, member, "has a damaged .npy header");
-  layout.type = type_of(layout.header.dtype);
-  if (layout.type == ElementType::kOther) {
-    fail(file, member,
-         fmt::format("has dtype '{}'; booleans, integers or floats of 1 to 8 bytes are needed", layout.header.dtype));
-  }
-  const auto count = elements_within(layout.header.shape, size_of(layout.type), bytes);
-  if (!count || *count * size_of(layout.type) != bytes) {
-    fail(file, member,
-         fmt::format("has shape {} of dtype '{}', which does not fit its {} bytes", to_string(layout.header.shape),
-                     layout.header.dtype, bytes));
-  }
-  layout.bytes = bytes;
-  return layout;
-}
 
 }  // namespace
 
@@ -225,38 +268,28 @@ std::string array_name(const ZipMember& member) {
 }
 
 Tensor read_array(ZipFile& file, const ZipMember& member) {
-  std::string head;
-  std::optional<Layout> layout;
-  Words data;
-  std::uint64_t filled = 0;
-  const auto append = [&](const void* bytes, std::size_t count) {  // ZipFile hands out no more than the stated size
-    std::memcpy(reinterpret_cast<std::byte*>(data.get()) + filled, bytes, count);
-    filled += count;
-  };
-  file.unpack(member, [&](std::span<const std::byte> piece) {
-    if (layout) return append(piece.data(), piece.size());
-    head.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-    const auto preamble = read_preamble(head, file, member);
-    if (!preamble || head.size() < preamble->end) return;
-    // By now the packed bytes are known to be there, so this bounds what is allocated.
-    if (member.size > (member.method == 0 ? member.packed_size : member.packed_size * kDeflateRatio)) {
-      fail(file, member, fmt::format("states {} bytes, more than the file can hold", member.size));
-    }
-    const auto text = std::string_view(head).substr(preamble->text, preamble->end - preamble->text);
-    layout = read_layout(text, member.size - preamble->end, file, member);
-    data = allocate(layout->bytes);
-    append(head.data() + preamble->end, head.size() - preamble->end);
-    head.clear();
-  });
-  if (!layout) fail(file, member, "ends within its header");
+  ArrayReader reader(fmt::format("cannot read '{}': array '{}'", file.path().string(), array_name(member)), member.size,
+                     member.method == 0 ? member.packed_size : member.packed_size * kDeflateRatio);
+  file.unpack(member, [&](std::span<const std::byte> piece) { reader.take(piece); });
+  return reader.tensor();
+}
 
-  const NpyHeader& header = layout->header;
-  const std::size_t element_size = size_of(layout->type);
-  if (header.dtype[0] == (std::endian::native == std::endian::little ? '>' : '<')) {
-    swap_bytes(reinterpret_cast<std::byte*>(data.get()), layout->bytes / element_size, element_size);
+Tensor read_npy(const std::filesystem::path& path) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  std::ifstream file(path, std::ios::binary);
+  if (error || !file) throw IoError(fmt::format("cannot read '{}': it cannot be opened", path.string()), false);
+  ArrayReader reader(fmt::format("cannot read '{}': the array", path.string()), size, size);
+  std::vector<std::byte> piece(std::min<std::uintmax_t>(size, kPiece));
+  for (std::uintmax_t left = size; left > 0;) {
+    const std::size_t count = std::min<std::uintmax_t>(left, piece.size());
+    file.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count));
+    if (!file) throw IoError(fmt::format("cannot read '{}': it ends too early", path.string()), false);
+    reader.take(std::span(piece).first(count));
+    left -= count;
   }
-  if (header.fortran_order && layout->bytes > 0) data = in_c_order(data, layout->bytes, element_size, header.shape);
-  return Tensor(layout->type, header.shape, std::shared_ptr<const void>(data, data.get()));
+  return reader.tensor();
 }
 
 }  // namespace tightrope

@@ -1,317 +1,218 @@
 // SPDX-License-Identifier: Apache-2.0
+// The names of metrics, and several of them with one pass over the data.
 #include "tightrope/metrics.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <bit>
+#include <charconv>
 #include <cmath>
-#include <cstring>
 #include <deque>
-#include <unordered_map>
 #include <utility>
 
+#include "metrics/meters.h"
 #include "tightrope/error.h"
 
 namespace tightrope {
 namespace {
 
-constexpr double kSmallestError = 1e-12;  // keeps the signal-to-noise ratio of equal images finite (120 dB)
+constexpr std::string_view kProgram = "cmd:";
 
-// What a metric says about one item: the sum over its entries, and their number.
-struct Score {
-  double sum = 0;
-  std::size_t entries = 1;
+struct Row {
+  std::string_view name;
+  bool higher_is_better;
+  std::vector<std::string> parameters;
+  std::function<std::unique_ptr<Meter>(const Parameters&)> begin;  // empty: agreement with the original
 };
-using Scorer = std::function<Score(std::size_t item, const Sample& sample, const std::vector<Tensor>& outputs)>;
 
-std::string item_name(std::string_view metric, std::size_t item) {
-  return fmt::format("[metric {}] validation item {}", metric, item);
-}
-
-// Entries along the batch axis, where all inputs, the outputs and the label (if any) agree on their number;
-// otherwise 1.
-std::size_t entries_of(const Sample& sample, std::span<const Tensor> outputs, const Tensor& label) {
-  std::int64_t entries = -1;
-  const auto agrees = [&](const Tensor& tensor) {
-    if (tensor.shape().empty()) return false;
-    if (entries < 0) entries = tensor.shape()[0];
-    return tensor.shape()[0] == entries;
+const std::vector<Row>& rows() {
+  const auto f1 = [](const char* name, Average average) {
+    return [=](const Parameters& p) { return begin_f1(name, average, value_or(p, "threshold", 0.5)); };
   };
-  for (const auto& input : sample.inputs) {
-    if (!agrees(input.tensor)) return 1;
-  }
-  if (!std::ranges::all_of(outputs, agrees) || (!label.empty() && !agrees(label))) return 1;
-  return entries < 1 ? 1 : static_cast<std::size_t>(entries);
+  static const std::vector<Row> all = {
+      {"cer", false, {"blank", "pad"}, [](const auto& p) { return begin_error_rate(false, p); }},
+      {"cosine", true, {}, {}},
+      {"f1", true, {"threshold"}, f1("f1", Average::kBinary)},
+      {"f1_macro", true, {"threshold"}, f1("f1_macro", Average::kMacro)},
+      {"f1_micro", true, {"threshold"}, f1("f1_micro", Average::kMicro)},
+      {"map", true, {"scores"}, [](const auto& p) { return begin_precision(value_or(p, "scores", -1)); }},
+      {"miou", true, {"ignore"}, [](const auto& p) { return begin_iou(value_or(p, "ignore", 255)); }},
+      {"mse", false, {}, [](const auto&) { return begin_mse(); }},
+      {"pearson", true, {}, [](const auto&) { return begin_correlation(false); }},
+      {"psnr", true, {}, [](const auto&) { return begin_psnr(); }},
+      {"spearman", true, {}, [](const auto&) { return begin_correlation(true); }},
+      {"sqnr", true, {}, {}},
+      {"ssim", true, {}, [](const auto&) { return begin_ssim(); }},
+      {"top1", true, {}, [](const auto&) { return begin_top(1); }},
+      {"top5", true, {}, [](const auto&) { return begin_top(5); }},
+      {"wer", false, {"blank", "pad", "separator"}, [](const auto& p) { return begin_error_rate(true, p); }},
+  };
+  return all;
 }
 
-// The mean over all entries; per item too, where that has the same mean.
-Validation mean_over_items(std::string_view name, Session& model, const SampleReader& reader, const Scorer& score) {
+[[noreturn]] void refuse_name(const std::string& name) {
+  throw InvalidArgument(fmt::format("there is no metric '{}'; the known ones are {} and 'cmd:PROGRAM'", name,
+                                    fmt::join(built_in_metric_names(), ", ")));
+}
+
+Row row_named(const std::string& name) {
+  const auto found = std::ranges::find(rows(), name, &Row::name);
+  if (found != rows().end()) return *found;
+  std::size_t count = 0;
+  const bool is_top = name.starts_with("top");
+  const auto [end, error] =
+      std::from_chars(name.data() + std::min<std::size_t>(3, name.size()), name.data() + name.size(), count);
+  if (!is_top || error != std::errc() || end != name.data() + name.size() || count == 0) refuse_name(name);
+  return {name, true, {}, [count](const auto&) { return begin_top(count); }};
+}
+
+// "blank=28,separator=0"
+Parameters parameters_in(std::string_view text, const Row& row) {
+  Parameters parameters;
+  while (!text.empty()) {
+    const std::string_view one = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(one.size() + 1, text.size()));
+    const std::size_t mark = std::min(one.find('='), one.size());
+    const std::string name(one.substr(0, mark));
+    if (std::ranges::find(row.parameters, name) == row.parameters.end()) {
+      throw InvalidArgument(
+          fmt::format("the metric '{}' has no parameter '{}'; it has {}", row.name, name,
+                      row.parameters.empty() ? "none" : fmt::format("{}", fmt::join(row.parameters, ", "))));
+    }
+    const std::string_view number = one.substr(std::min(mark + 1, one.size()));
+    double value = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+    if (number.empty() || error != std::errc() || end != number.data() + number.size() || !std::isfinite(value)) {
+      throw InvalidArgument(
+          fmt::format("parameter '{}' of the metric '{}' is '{}'; a number is needed", name, row.name, number));
+    }
+    parameters[name] = value;
+  }
+  return parameters;
+}
+
+struct Running {
+  std::string name;
+  std::unique_ptr<Meter> meter;
+};
+
+void run(std::vector<Running>& running, Session& session, const Dataset& data) {
+  SampleReader reader = data.read();
+  for (const Running& one : running) reader = one.meter->watch(std::move(reader));
   std::deque<Sample> waiting;  // handed to the model, outputs not seen yet
   const SampleReader next = [&]() {
     std::optional<Sample> sample = reader();
     if (sample) waiting.push_back(*sample);
     return sample;
   };
-  Score total{0, 0};
-  std::vector<double> values;
-  bool even = true;
-  std::size_t first_entries = 0;
-  model.run_all(next, "validation", [&](std::size_t item, const std::vector<Tensor>& outputs) {
-    if (waiting.empty() || outputs.empty()) throw InternalError(item_name(name, item) + " has no outputs");
+  std::size_t items = 0;
+  session.run_all(next, "validation", [&](std::size_t item, const std::vector<Tensor>& outputs) {
+    if (waiting.empty() || outputs.empty())
+      throw InternalError(item_name(running.front().name, item) + " has no outputs");
     const Sample sample = std::move(waiting.front());
     waiting.pop_front();
-    const Score one = score(item, sample, outputs);
-    if (values.empty()) first_entries = one.entries;
-    even = even && one.entries == first_entries;
-    total.sum += one.sum;
-    total.entries += one.entries;
-    values.push_back(one.sum / static_cast<double>(one.entries));
+    for (const Running& one : running) one.meter->add(item, sample, outputs);
+    ++items;
   });
-  if (values.empty()) {
-    throw InvalidArgument(fmt::format("[metric {}] the validation data holds no items; at least one is needed", name));
-  }
-  const double mean = total.sum / static_cast<double>(total.entries);
-  return even ? Validation(mean, std::move(values)) : Validation(mean);
-}
-
-// top1 ------------------------------------------------------------------------------------------------------------
-
-// Classes are the last axis; axes of extent 1 behind axis 1 (as global pooling leaves them) do not count.
-std::size_t class_count(const Shape& shape) {
-  std::size_t rank = shape.size();
-  while (rank > 2 && shape[rank - 1] == 1) --rank;
-  return rank == 0 ? 0 : static_cast<std::size_t>(shape[rank - 1]);
-}
-
-// Where the largest score stands, the first of equals; nothing where a score is not a number.
-std::optional<std::size_t> largest(std::span<const float> scores) {
-  if (std::ranges::any_of(scores, [](float score) { return std::isnan(score); })) return std::nullopt;
-  return static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin());
-}
-
-std::size_t class_of(double label, std::size_t classes, std::size_t item) {
-  if (!(label >= 0 && label < static_cast<double>(classes)) || label != std::floor(label)) {
-    throw InvalidArgument(fmt::format("{}: the label is {}; a whole number from 0 to {} is needed",
-                                      item_name("top1", item), label, classes - 1));
-  }
-  return static_cast<std::size_t>(label);
-}
-
-Score score_top1(std::size_t item, const Sample& sample, const std::vector<Tensor>& outputs) {
-  const Tensor& output = outputs.front();
-  const std::size_t classes = class_count(output.shape());
-  if (classes == 0 || output.size() == 0) {
-    throw InvalidArgument(fmt::format("{}: the model's output has shape {}; scores along its last axis are needed",
-                                      item_name("top1", item), to_string(output.shape())));
-  }
-  const std::size_t rows = output.size() / classes;
-  if (sample.label.empty() || sample.label.type() == ElementType::kOther) {
-    throw InvalidArgument(item_name("top1", item) + " has no label; a class index is needed");
-  }
-  if (sample.label.size() != rows) {
-    throw InvalidArgument(fmt::format("{}: the label has shape {} and the model's output {}; {} class ind{} needed",
-                                      item_name("top1", item), to_string(sample.label.shape()),
-                                      to_string(output.shape()), rows, rows == 1 ? "ex is" : "ices are"));
-  }
-  const std::vector<float> scores = output.to_floats();
-  const std::vector<double> labels = sample.label.to_doubles();
-  Score score{0, rows};
-  for (std::size_t row = 0; row < rows; ++row) {
-    const std::size_t wanted = class_of(labels[row], classes, item);
-    score.sum += largest(std::span(scores).subspan(row * classes, classes)) == wanted ? 1 : 0;
-  }
-  return score;
-}
-
-// psnr, mse -------------------------------------------------------------------------------------------------------
-
-// The mean squared error of every entry of an item.
-std::vector<double> squared_errors(std::string_view metric, std::size_t item, const Sample& sample,
-                                   const std::vector<Tensor>& outputs) {
-  const Tensor& output = outputs.front();
-  if (sample.label.empty() || sample.label.type() == ElementType::kOther) {
-    throw InvalidArgument(item_name(metric, item) + " has no label; the wanted output is needed");
-  }
-  if (sample.label.size() != output.size() || output.size() == 0) {
+  if (items == 0) {
     throw InvalidArgument(
-        fmt::format("{}: the label has shape {} and the model's output {}; equally many elements are "
-                    "needed",
-                    item_name(metric, item), to_string(sample.label.shape()), to_string(output.shape())));
+        fmt::format("[metric {}] the validation data holds no items; at least one is needed", running.front().name));
   }
-  std::vector<float> got = output.to_floats();
-  const std::vector<float> wanted = sample.label.to_floats();
-  if (metric == "psnr") {
-    const auto outside = std::ranges::find_if_not(wanted, [](float v) { return v >= -0.001f && v <= 1.001f; });
-    if (outside != wanted.end()) {
-      throw InvalidArgument(fmt::format("{}: the label holds the value {}; values in [0,1] are needed",
-                                        item_name(metric, item), *outside));
-    }
-    for (float& value : got) value = std::clamp(value, 0.0F, 1.0F);  // what an image can show
-  }
-  const std::size_t entries = entries_of(sample, std::span(outputs).first(1), sample.label);
-  const std::size_t size = got.size() / entries;
-  std::vector<double> errors(entries, 0);
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const double difference = static_cast<double>(got[i]) - static_cast<double>(wanted[i]);
-    errors[i / size] += difference * difference;
-  }
-  for (double& error : errors) error /= static_cast<double>(size);
-  return errors;
 }
 
-Score score_psnr(std::size_t item, const Sample& sample, const std::vector<Tensor>& outputs) {
-  const std::vector<double> errors = squared_errors("psnr", item, sample, outputs);
-  Score score{0, errors.size()};
-  for (const double error : errors) score.sum -= 10 * std::log10(error < kSmallestError ? kSmallestError : error);
-  return score;
+std::vector<Running> begin(const std::vector<Metric>& metrics) {
+  std::vector<Running> running;
+  for (const Metric& metric : metrics) {
+    if (metric.begin) running.push_back({metric.name, metric.begin()});
+  }
+  return running;
 }
 
-Score score_mse(std::size_t item, const Sample& sample, const std::vector<Tensor>& outputs) {
-  const std::vector<double> errors = squared_errors("mse", item, sample, outputs);
-  Score score{0, errors.size()};
-  for (const double error : errors) score.sum += error;
-  return score;
+void add_to(std::map<std::string, double>& all, const std::string& name, double value) {
+  if (!all.emplace(name, value).second)
+    throw InvalidArgument(fmt::format("the metric '{}' is there twice; different names are needed", name));
 }
 
-// cosine ----------------------------------------------------------------------------------------------------------
-
-// A fingerprint of what goes into the model: the validation data may come in other orders and parts.
-std::uint64_t fingerprint(const Sample& sample) {
-  std::uint64_t hash = 0x9E3779B97F4A7C15u;
-  const auto mix = [&hash](std::uint64_t word) {
-    hash = (hash ^ word) * 0xBF58476D1CE4E5B9u;
-    hash ^= hash >> 29;
-  };
-  for (const auto& [name, tensor] : sample.inputs) {
-    for (const char letter : name) mix(static_cast<unsigned char>(letter));
-    for (const std::int64_t extent : tensor.shape()) mix(static_cast<std::uint64_t>(extent));
-    mix(static_cast<std::uint64_t>(tensor.type()));
-    const auto* bytes = static_cast<const std::byte*>(tensor.data());
-    for (std::size_t at = 0; at < tensor.bytes(); at += sizeof(std::uint64_t)) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, bytes + at, std::min(sizeof(word), tensor.bytes() - at));
-      mix(word);
-    }
+void check_names(const std::vector<Metric>& metrics) {
+  std::map<std::string, double> names;
+  for (const Metric& metric : metrics) {
+    if (!metric.program) add_to(names, metric.name, 0);
   }
-  return hash;
 }
 
-double cosine(double product, double first, double second) {
-  if (first == 0 || second == 0) return first == second ? 1 : 0;
-  return product / (std::sqrt(first) * std::sqrt(second));
-}
-
-Score score_cosine(std::size_t item, const Sample& sample, const std::vector<Tensor>& outputs,
-                   const std::vector<Tensor>& wanted) {
-  const std::size_t entries = entries_of(sample, outputs, Tensor());
-  std::vector<double> products(entries, 0), first(entries, 0), second(entries, 0);
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    if (k >= wanted.size() || outputs[k].size() != wanted[k].size()) {
-      throw InvalidArgument(
-          fmt::format("{}: output {} has shape {} and the original's another; equal outputs are needed",
-                      item_name("cosine", item), k, to_string(outputs[k].shape())));
-    }
-    const std::vector<float> a = outputs[k].to_floats();
-    const std::vector<float> b = wanted[k].to_floats();
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      const std::size_t entry = i / (a.size() / entries);
-      products[entry] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-      first[entry] += static_cast<double>(a[i]) * static_cast<double>(a[i]);
-      second[entry] += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-    }
-  }
-  Score score{0, entries};
-  for (std::size_t entry = 0; entry < entries; ++entry) {
-    score.sum += cosine(products[entry], first[entry], second[entry]);
-  }
-  return score;
-}
-
-// Outputs of the original model, computed once per item.
-class Reference {
- public:
-  explicit Reference(std::unique_ptr<Session> original) : original_(std::move(original)) {}
-
-  // The samples of `reader`, a few of them read ahead and run through the original together: the data is read once.
-  SampleReader running_ahead(SampleReader reader) {
-    return [this, reader = std::move(reader), ahead = std::deque<Sample>()]() mutable -> std::optional<Sample> {
-      if (ahead.empty()) ahead = read_some(reader);
-      if (ahead.empty()) return std::nullopt;
-      Sample sample = std::move(ahead.front());
-      ahead.pop_front();
-      return sample;
-    };
-  }
-
-  const std::vector<Tensor>& outputs(const Sample& sample) {
-    const std::uint64_t key = fingerprint(sample);
-    const auto found = outputs_.find(key);
-    return found != outputs_.end() ? found->second : outputs_[key] = original_->run(sample);
-  }
-
- private:
-  static constexpr std::size_t kAhead = 16;
-
-  std::deque<Sample> read_some(const SampleReader& reader) {
-    std::deque<Sample> samples;
-    std::vector<std::pair<std::uint64_t, Sample>> missing;
-    while (samples.size() < kAhead) {
-      std::optional<Sample> sample = reader();
-      if (!sample) break;
-      const std::uint64_t key = fingerprint(*sample);
-      if (!outputs_.contains(key)) missing.emplace_back(key, *sample);
-      samples.push_back(std::move(*sample));
-    }
-    std::size_t next = 0;
-    const SampleReader missing_ones = [&]() -> std::optional<Sample> {
-      if (next == missing.size()) return std::nullopt;
-      return missing[next++].second;
-    };
-    try {
-      if (!missing.empty()) {
-        original_->run_all(missing_ones, "validation", [&](std::size_t item, std::vector<Tensor> outputs) {
-          outputs_[missing[item].first] = std::move(outputs);
-        });
-      }
-    } catch (const Error&) {
-      // The measured model fails on the same sample, and knows its number.
-    }
-    return samples;
-  }
-
-  std::unique_ptr<Session> original_;
-  std::unordered_map<std::uint64_t, std::vector<Tensor>> outputs_;
+struct Described {
+  Metric metric;
+  bool compares = false;  // with the original, which gives it its beginning
 };
 
-ValidationFn cosine_with(const Model& original) {
-  auto reference = std::make_shared<Reference>(original.compile({.throughput = true}));
-  return [reference](Session& model, const Dataset& data) {
-    return mean_over_items("cosine", model, reference->running_ahead(data.read()),
-                           [&](std::size_t item, const Sample& sample, const std::vector<Tensor>& outputs) {
-                             return score_cosine(item, sample, outputs, reference->outputs(sample));
-                           });
-  };
-}
-
-ValidationFn mean_of(std::string name, Score (*score)(std::size_t, const Sample&, const std::vector<Tensor>&)) {
-  return [name = std::move(name), score](Session& model, const Dataset& data) {
-    return mean_over_items(name, model, data.read(), score);
-  };
+Described described(const std::string& text) {
+  if (text.starts_with(kProgram)) {
+    const std::string command = text.substr(kProgram.size());
+    if (command.find_first_not_of(' ') == std::string::npos)
+      throw InvalidArgument("the metric 'cmd:' names no program; 'cmd:PROGRAM {model}' is needed");
+    Metric metric{.name = "cmd", .needs_labels = false};
+    metric.program = [command](const Model& model) { return run_program(command, model); };
+    return {std::move(metric), false};
+  }
+  const std::size_t mark = std::min(text.find(':'), text.size());
+  const std::string name = text.substr(0, mark);
+  const Row row = row_named(name);
+  const Parameters parameters = parameters_in(std::string_view(text).substr(std::min(mark + 1, text.size())), row);
+  Metric metric{.name = name, .higher_is_better = row.higher_is_better, .needs_labels = static_cast<bool>(row.begin)};
+  if (row.begin) metric.begin = [begin = row.begin, parameters] { return begin(parameters); };
+  return {std::move(metric), !row.begin};
 }
 
 }  // namespace
 
-std::vector<std::string> built_in_metric_names() { return {"cosine", "mse", "psnr", "top1"}; }
+std::vector<std::string> built_in_metric_names() {
+  std::vector<std::string> names;
+  for (const Row& row : rows()) names.emplace_back(row.name);
+  return names;
+}
+
+void check_metric_name(const std::string& name) { described(name); }
 
 Metric built_in_metric(const std::string& name, const Model& original) {
-  if (name == "top1") return {name, true, true, mean_of(name, score_top1)};
-  if (name == "psnr") return {name, true, true, mean_of(name, score_psnr)};
-  if (name == "mse") return {name, false, true, mean_of(name, score_mse)};
-  if (name == "cosine") return {name, true, false, cosine_with(original)};
-  throw InvalidArgument(
-      fmt::format("there is no metric '{}'; the known ones are {}", name, fmt::join(built_in_metric_names(), ", ")));
+  auto [metric, compares] = described(name);
+  if (compares) metric.begin = agreement_with(original, metric.name == "sqnr");
+  if (!metric.begin) return metric;
+  metric.validate = validation_of({metric});
+  return metric;
+}
+
+ValidationFn validation_of(std::vector<Metric> metrics) {
+  check_names(metrics);
+  if (std::ranges::any_of(metrics, [](const Metric& metric) { return bool(metric.program); }))
+    throw InvalidArgument("a program measures models, not what they return; model_validation_of() is needed");
+  return [metrics = std::move(metrics)](Session& session, const Dataset& data) {
+    std::vector<Running> running = begin(metrics);
+    run(running, session, data);
+    if (running.size() == 1) return running.front().meter->result();
+    std::map<std::string, double> all;
+    for (const Running& one : running) add_to(all, one.name, one.meter->result().metric);
+    return Validation(std::move(all));
+  };
+}
+
+ModelValidationFn model_validation_of(std::vector<Metric> metrics, CompileOptions options) {
+  check_names(metrics);
+  const auto programs = std::ranges::stable_partition(metrics, [](const Metric& metric) { return !metric.program; });
+  const std::vector<Metric> of_outputs(metrics.begin(), programs.begin());
+  const std::vector<Metric> of_programs(programs.begin(), programs.end());
+  return [=](const Model& model, const Dataset& data) {
+    Validation found = 0.0;
+    if (!of_outputs.empty()) found = validation_of(of_outputs)(*model.compile(options), data);
+    if (of_programs.empty()) return found;
+    if (of_outputs.size() == 1) found.metrics = {{of_outputs.front().name, found.metric}};
+    for (const Metric& metric : of_programs) {
+      const std::map<std::string, double> numbers = metric.program(model);
+      if (metrics.size() == 1 && numbers.contains("")) return Validation(numbers.at(""));
+      for (const auto& [name, value] : numbers) add_to(found.metrics, name.empty() ? metric.name : name, value);
+    }
+    return Validation(found.metrics);
+  };
 }
 
 }  // namespace tightrope

@@ -364,21 +364,25 @@ Plan with_alternatives(Plan plan, std::span<const Alternative> chosen) {
   return plan;
 }
 
-Plan tuned(const Model& model, const Plan& plan, std::span<const Sample> samples, const QuantizeOptions& options) {
+Repaired repair(const Model& model, const Plan& plan, std::span<const Sample> samples, const QuantizeOptions& options) {
   const std::vector<Group> groups = form_groups(plan);
+  const std::vector<std::vector<Alternative>> alternatives = alternatives_of(model, plan, groups, samples, options);
+  Repaired result;
   std::vector<Alternative> chosen;
   std::map<std::string, std::size_t> kinds;
-  for (std::vector<Alternative>& alternatives : alternatives_of(model, plan, groups, samples, options)) {
-    const auto best = std::ranges::find(alternatives, true, &Alternative::stays_fast);
-    if (best == alternatives.end()) continue;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const auto best = std::ranges::find(alternatives[g], true, &Alternative::stays_fast);
+    if (best == alternatives[g].end()) continue;
     ++kinds[best->what];
-    chosen.push_back(std::move(*best));
+    result.repairs.push_back({groups[g].operations, best->what, best->error_before, best->error});
+    chosen.push_back(*best);
   }
   std::vector<std::string> texts;
   for (const auto& [what, count] : kinds) texts.push_back(fmt::format("{} ({})", what, count));
-  log(LogLevel::kInfo, fmt::format("[tuning] {} of {} groups have something with less error in their outputs: {}.",
-                                   chosen.size(), groups.size(), fmt::join(texts, ", ")));
-  return with_alternatives(plan, chosen);
+  log(LogLevel::kInfo, fmt::format("[repair] {} of {} groups have something with less error in their outputs{}{}.",
+                                   chosen.size(), groups.size(), texts.empty() ? "" : ": ", fmt::join(texts, ", ")));
+  result.plan = with_alternatives(plan, chosen);
+  return result;
 }
 
 }  // namespace tightrope

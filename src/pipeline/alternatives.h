@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "accuracy/control.h"
 #include "accuracy/groups.h"
 #include "tightrope/model.h"
 #include "tightrope/options.h"
@@ -53,6 +54,6 @@ std::vector<std::vector<Alternative>> alternatives_of(const Model& model, const 
 Plan with_alternatives(Plan plan, std::span<const Alternative> chosen);
 
 // The plan with the best alternative of each group that keeps it in 8 bits. Says in the log what changed.
-Plan tuned(const Model& model, const Plan& plan, std::span<const Sample> samples, const QuantizeOptions& options);
+Repaired repair(const Model& model, const Plan& plan, std::span<const Sample> samples, const QuantizeOptions& options);
 
 }  // namespace tightrope

@@ -30,8 +30,11 @@ Plan damaged_plan(const Model& model, const QuantizeOptions& options) {
       const Shape& shape = model.graph().value(value_of(quantizer, model.graph())).shape;
       const auto widest = std::ranges::max_element(shape);
       if (widest == shape.end() || *widest < 1) continue;
-      damage.constants.push_back({quantizer.node, quantizer.port, {static_cast<int>(widest - shape.begin())},
-                                  random_signs(*widest, random), {}});
+      damage.constants.push_back({quantizer.node,
+                                  quantizer.port,
+                                  {static_cast<int>(widest - shape.begin())},
+                                  random_signs(*widest, random),
+                                  {}});
     }
   } catch (const Error&) {
     return {};  // what can't be quantized is said when it is to be

@@ -129,7 +129,7 @@ class Planning {
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
                          const AccuracyOptions& options, Store* store,
                          const std::function<bool(double seconds)>& has_time) {
-  const std::string name = "scores of " + name_of_evaluation(plan);  // tuned or not
+  const std::string name = "scores of " + name_of_evaluation(plan);  // repaired or not
   if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
   const std::vector<Sample> samples = spread_evenly(planning.samples(), ranking_samples(options));
@@ -140,6 +140,21 @@ std::vector<double> rank(const Model& model, const Plan& plan, std::span<const G
       rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
   if (store != nullptr && scores.size() == groups.size()) store->keep(name, Json(scores).dump());
   return scores;
+}
+
+Repaired repaired(const Model& model, const Plan& plan, Planning& planning, const QuantizeOptions& options,
+                  Store* store) {
+  const std::string name = "repaired " + name_of_evaluation(plan);
+  if (const auto known = store != nullptr ? store->find(name) : std::nullopt) {
+    return {plan_from_json(*known), report_from_json(*store->find("repairs, " + name)).repairs};
+  }
+  Repaired result = repair(model, plan, planning.samples(), options);
+  if (store == nullptr) return result;
+  Report repairs;
+  repairs.repairs = result.repairs;
+  store->keep("repairs, " + name, to_json(repairs));
+  store->keep(name, to_json(result.plan));  // the last one: where it is, the other is
+  return result;
 }
 
 constexpr double kSecondsPerModel = 0.05;
@@ -186,9 +201,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
     throw InvalidArgument(
         "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
   const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
-  const std::size_t kept = std::max(ranking_samples(accuracy), accuracy.tune_hyperparams ? kAlternativeSamples : 0);
-  Planning planning(model, calibration, options, kept, store.get());
-  const auto tune = [&](const Plan& plan) { return tuned(model, plan, planning.samples(), options); };
+  Planning planning(model, calibration, options, std::max(ranking_samples(accuracy), kAlternativeSamples), store.get());
   const Means means{
       .evaluate = caller.evaluate,
       .memory = memory_in(store.get()),
@@ -205,7 +218,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .damaged = [&] { return damaged_plan(model, options); },
       .evaluate_deployed = caller.evaluate_deployed,
       .deployed_precision = deployed_precision(model, accuracy),
-      .tune = accuracy.tune_hyperparams ? tune : std::function<Plan(const Plan&)>()};
+      .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); }};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
   if (!start.is_known) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "accuracy/messages.h"
 #include "base/model_fingerprint.h"
 #include "base/stopwatch.h"
 #include "pipeline/find_plan.h"
@@ -98,6 +99,24 @@ class Validating {
   Plan kept_plan_;
 };
 
+// The job with what runs the user's function.
+QuantizationResult run(const Model& model, const Dataset& calibration, const Dataset& validation, Caller caller,
+                       const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  if (accuracy.intermediate_model_dir) {
+    caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework())](
+                                   const Plan& plan) { model.apply(plan)->save(path); };
+  }
+  // Of the calibration data only the subset is read anyway, of the validation data all.
+  caller.calibration_fingerprint = [&] { return fingerprint_of(calibration, false); };
+  caller.validation_fingerprint = [&] { return fingerprint_of(validation, true); };
+  Controlled controlled = find_plan(model, calibration, caller, options, accuracy);
+  auto result =
+      std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
+  if (controlled.met) return std::move(*result);
+  std::string message = fmt::format("{} {}", shortfall_of(result->report), advice_for(result->report));
+  throw AccuracyNotReached(message, std::move(result));
+}
+
 }  // namespace
 
 QuantizationResult quantize(const Model& model, const Dataset& calibration, const QuantizeOptions& options) {
@@ -119,19 +138,23 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
                   [&](const Plan& plan, std::string_view, std::span<const std::int64_t> positions) {
                     return validating.on_part(plan, positions);
                   }};
-  if (accuracy.intermediate_model_dir) {
-    caller.save_intermediate = [&, path = intermediate_model_path(*accuracy.intermediate_model_dir, model.framework())](
-                                   const Plan& plan) { model.apply(plan)->save(path); };
+  return run(model, calibration, validation, std::move(caller), options, accuracy);
+}
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ModelValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  if (accuracy.measure_deployed) {
+    throw InvalidArgument(
+        "option 'measure_deployed' is on; the metric runs the model by itself, and decides the precision");
   }
-  // Of the calibration data only the subset is read anyway, of the validation data all.
-  caller.calibration_fingerprint = [&] { return fingerprint_of(calibration, false); };
-  caller.validation_fingerprint = [&] { return fingerprint_of(validation, true); };
-  Controlled controlled = find_plan(model, calibration, caller, options, accuracy);
-  auto result =
-      std::make_shared<QuantizationResult>(finish(model, std::move(controlled.plan), std::move(controlled.report)));
-  if (controlled.met) return std::move(*result);
-  std::string message = fmt::format("{} {}", shortfall_of(result->report), advice_for(result->report));
-  throw AccuracyNotReached(message, std::move(result));
+  Caller caller;
+  caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
+    const CountedDataset counted(validation, std::nullopt);
+    Validation measured = validate(*model.apply(plan), counted);
+    return {measured.metric, counted.items(), measured.metrics, 0, std::move(measured.values)};
+  };
+  return run(model, calibration, validation, std::move(caller), options, accuracy);
 }
 
 }  // namespace tightrope

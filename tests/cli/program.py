@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("TIGHTROPE_BINARY", ROOT / "build" / "tightrope")).resolve()
 
-DONE, BAD_ARGUMENTS, LIMIT_NOT_MET, CANNOT_READ, CANNOT_QUANTIZE, CANNOT_WRITE, INTERRUPTED = 0, 2, 3, 4, 5, 6, 130
+DONE, CANNOT_QUANTIZE, BAD_ARGUMENTS, LIMIT_NOT_MET, CANNOT_READ, OUT_OF_TIME, CANNOT_WRITE = range(7)
+INTERRUPTED = 130
 
 
 def find_onnxruntime():

@@ -168,8 +168,8 @@ class AdvancedAccuracyRestorerParameters:
     """Control over the search of `quantize_with_accuracy_control`.
 
     max_num_iterations: how many candidates are validated at most, beyond the original and the fully quantized model.
-    tune_hyperparams: True to try other ranges, roundings and biases first, where the drop of the quantized model is too
-        large: what lowers the errors of the layers' outputs, if that lowers the drop, too.
+    tune_hyperparams: True to try other ranges, roundings and biases even if the limit is met, and to use them if that
+        lowers the drop. Where the limit is broken, `repair` of `quantize_with_accuracy_control` tries them.
     ranking_subset_size: how many calibration items the ranking of operations uses. None: 8.
     num_ranking_workers: accepted for compatibility; the result does not depend on it.
     intermediate_model_dir: existing folder to which the fully quantized model is saved. None: it is not saved.

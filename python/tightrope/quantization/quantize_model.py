@@ -133,6 +133,7 @@ def quantize_with_accuracy_control(
     statistics_path: str | PathLike[str] | None = None,
     weight_rounding: bool | None = None,
     objective: str = Objective.OPERATIONS,
+    repair: bool = True,
     time_budget: float | None = None,
     work_dir: str | PathLike[str] | None = None,
     early_stopping: bool = True,
@@ -165,6 +166,9 @@ def quantize_with_accuracy_control(
     objective: OPERATIONS to keep the most operations in 8 bits, LATENCY to keep those that save most time. What a group
         of operations saves is measured on this machine, so two runs may differ. With LATENCY, operations that are
         slower in 8 bits are reverted, too, and the original is returned where nothing is faster than that.
+    repair: where the limit is broken, try to quantize operations in another way before any is reverted: with other
+        ranges, roundings and biases that lower the errors of the layers' outputs. One validation tells whether that
+        lowers the drop. False: only reverting.
     time_budget: seconds for the whole job. The original and the fully quantized model are measured in any case; then
         nothing begins that is not expected to end in time, and the best model so far is the result.
     work_dir: folder that keeps the plan, the scores and each evaluation as soon as they are known; it is created where
@@ -203,6 +207,7 @@ def quantize_with_accuracy_control(
         validation_device=validation_device,
         validation_precision=validation_precision,
         objective=objective,
+        repair=repair,
         time_budget=time_budget,
         work_dir=work_dir,
         early_stopping=early_stopping,
@@ -381,8 +386,12 @@ class _Evaluation:
     def _model(self, plan: Any, is_part: bool, deployed: bool) -> Any:
         if deployed:
             return self._base.for_validation(plan, self._device, "")
-        is_kept = self._kept is not None and self._kept[0] == plan
-        model = self._kept[1] if is_kept else self._base.for_validation(plan, self._device, self._precision)
+        kept, self._kept = self._kept, None
+        if kept is not None and kept[0] == plan:
+            model = kept[1]
+        else:
+            del kept  # before another model takes its memory
+            model = self._base.for_validation(plan, self._device, self._precision)
         self._kept = (plan, model) if is_part else None
         return model
 

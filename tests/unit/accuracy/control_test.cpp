@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 
+#include "accuracy/messages.h"
 #include "accuracy/ranking.h"
 #include "support/builders.h"
 #include "support/fake_model.h"
@@ -122,45 +123,48 @@ TEST_F(ControlAccuracy, ReturnsTheQuantizedModelWhereItIsGoodEnough) {
   EXPECT_EQ(advice_for(report), "");
 }
 
-TEST_F(ControlAccuracy, GoesOnWithATunedPlanThatIsBetter) {
+TEST_F(ControlAccuracy, GoesOnWithARepairedPlanThatIsBetter) {
   build({256, 256, 4, 256});
   Means with = means(accuracy());
-  int tunings = 0;
-  with.tune = [&](const Plan& first) {
-    ++tunings;
+  int repairs = 0;
+  with.repair = [&](const Plan& first) {
+    ++repairs;
     Plan better = first;
     better.quantizers[4].range.levels = 256;
-    return better;
+    return Repaired{better, {{{"product2"}, "another range", 0.5, 0.01}}};
   };
   const auto [best, report, met] = control(with, limit(0.05));
   EXPECT_TRUE(met);
-  EXPECT_EQ(tunings, 1);
-  EXPECT_EQ(best, with.tune(plan));
+  EXPECT_EQ(repairs, 1);
+  EXPECT_EQ(best, with.repair(plan).plan);
+  ASSERT_THAT(report.repairs, SizeIs(1));
+  EXPECT_EQ(report.repairs[0].what, "another range");
   EXPECT_THAT(report.reverted, IsEmpty());
   ASSERT_THAT(report.evaluations, SizeIs(3));
-  EXPECT_EQ(report.evaluations[2].name, "tuned model");
+  EXPECT_EQ(report.evaluations[2].name, "repaired model");
   EXPECT_EQ(report.final_metric, report.evaluations[2].metric);
   EXPECT_EQ(report.quantized_metric, report.evaluations[1].metric);
 }
 
-TEST_F(ControlAccuracy, ForgetsATunedPlanThatIsNoBetter) {
+TEST_F(ControlAccuracy, ForgetsARepairedPlanThatIsNoBetter) {
   build({256, 256, 4, 256});
   Means with = means(accuracy());
-  with.tune = [&](const Plan& first) {
+  with.repair = [&](const Plan& first) {
     Plan worse = first;
     for (Quantizer& quantizer : worse.quantizers) quantizer.range.levels = 3;
-    return worse;
+    return Repaired{worse, {{{"product1"}, "other levels", 0.5, 0.01}}};
   };
   const auto [best, report, met] = control(with, limit(0.02));
   EXPECT_TRUE(met);
-  EXPECT_EQ(report.evaluations[2].name, "tuned model");
+  EXPECT_EQ(report.evaluations[2].name, "repaired model");
   EXPECT_THAT(report.reverted, ElementsAre("product2"));
+  EXPECT_THAT(report.repairs, IsEmpty());
 }
 
-TEST_F(ControlAccuracy, TunesNothingThatIsGoodEnough) {
+TEST_F(ControlAccuracy, RepairsNothingThatIsGoodEnoughUnlessAsked) {
   build({256, 256, 256, 256});
   Means with = means(accuracy());
-  with.tune = [](const Plan&) -> Plan { throw InternalError("nobody asked for it"); };
+  with.repair = [](const Plan&) -> Repaired { throw InternalError("nobody asked for it"); };
   EXPECT_THAT(control(with, limit(0.05)).report.evaluations, SizeIs(2));
 }
 

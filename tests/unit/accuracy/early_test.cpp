@@ -42,17 +42,18 @@ class Early : public testing::Test {
  protected:
   Early() {
     options.max_drop = 0.01;
-    means.parts = {kItems, true,
-                   [this](const Plan&, std::string_view, std::span<const std::int64_t> positions) {
+    means.parts = {kItems, true, [this](const Plan&, std::string_view, std::span<const std::int64_t> positions) {
                      EXPECT_TRUE(std::ranges::is_sorted(positions));
                      parts.push_back(positions.size());
                      std::vector<double> values;
-                     for (const std::int64_t item : positions) values.push_back(candidate[static_cast<std::size_t>(item)]);
+                     for (const std::int64_t item : positions)
+                       values.push_back(candidate[static_cast<std::size_t>(item)]);
                      return std::optional(evaluation_of(values));
                    }};
     start.original = evaluation_of(std::vector<double>(kItems, 1));
     start.trial = evaluation_of(std::vector<double>(trial_items(means.parts).size(), 1));
-    quantized = evaluation_of(std::vector<double>(kItems, 0.5));
+    be_wrong_on(kItems / 2);
+    quantized = evaluation_of(candidate);
     be_wrong_on(0);
   }
 
@@ -114,6 +115,7 @@ TEST_F(Early, KnowsTheDirectionOfTheMetricAndRelativeLimits) {
   start.original = evaluation_of(std::vector<double>(kItems, 0.5));
   start.trial = evaluation_of(std::vector<double>(start.trial->values.size(), 0.5));
   candidate.assign(kItems, 0.9);
+  quantized = evaluation_of(candidate);
   options.drop_type = DropType::kRelative;
   options.max_drop = 0.5;
   EXPECT_GT(judge()->metric, 0.75);

@@ -25,8 +25,7 @@ using testing::ThrowsMessage;
 class Health : public testing::Test {
  protected:
   Health() {
-    means.parts = {600, true,
-                   [this](const Plan& plan, std::string_view, std::span<const std::int64_t> positions) {
+    means.parts = {600, true, [this](const Plan& plan, std::string_view, std::span<const std::int64_t> positions) {
                      models.push_back(plan.empty() ? "original" : "damaged");
                      Evaluation evaluation{metrics.at(models.size() - 1), std::ssize(positions)};
                      if (reads_nothing) evaluation.items = 0;
@@ -115,8 +114,8 @@ TEST_F(Health, ExplainsDataThatAreUsedUp) {
     models.emplace_back("original");
     return std::optional(Evaluation{0.9, models.size() == 1 ? std::ssize(positions) : 0});
   };
-  EXPECT_THAT([&] { check(); }, ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("gave 10 items"), HasSubstr("and 0 when"),
-                                                                     HasSubstr("generator"))));
+  EXPECT_THAT([&] { check(); }, ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("gave 10 items"),
+                                                                     HasSubstr("and 0 when"), HasSubstr("generator"))));
 }
 
 TEST_F(Health, TakesWhatAFunctionWithDataOfItsOwnReturnsForTheEvaluation) {
@@ -142,9 +141,8 @@ TEST_F(Health, TriesNothingWhereTheOriginalIsKnownFromAnEarlierRun) {
 }
 
 TEST(TrialItems, CostAFewPercentAndSpreadOverTheData) {
-  Parts parts{100, true, [](const Plan&, std::string_view, std::span<const std::int64_t>) {
-                return std::optional<Evaluation>();
-              }};
+  Parts parts{100, true,
+              [](const Plan&, std::string_view, std::span<const std::int64_t>) { return std::optional<Evaluation>(); }};
   EXPECT_THAT(trial_items(parts), ElementsAre(0, 33, 66));
   parts.items = 100000;
   EXPECT_THAT(trial_items(parts), SizeIs(16));

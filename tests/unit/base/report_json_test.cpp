@@ -100,9 +100,10 @@ TEST(ReportText, SaysWhatCountsInAFewLines) {
                                         HasSubstr("original 0.947368, quantized 0.3, final 0.9447 (higher is better)"),
                                         HasSubstr("absolute drop: 0.0026, limit 0.01: met"),
                                         HasSubstr("proven minimal"), HasSubstr("time: 2.8 s")));
-  EXPECT_THAT(to_text(example()),
-              AllOf(HasSubstr("-0.001 to 0.02 with 95 % confidence; about 800 items"), HasSubstr("in bf16, as deployed"),
-                    HasSubstr("drop 0.04, of which execution 0.0374"), HasSubstr("about 3.0 s were expected")));
+  EXPECT_THAT(
+      to_text(example()),
+      AllOf(HasSubstr("-0.001 to 0.02 with 95 % confidence; about 800 items"), HasSubstr("in bf16, as deployed"),
+            HasSubstr("drop 0.04, of which execution 0.0374"), HasSubstr("about 3.0 s were expected")));
 }
 
 TEST(ReportText, LeavesOutWhatWasNotMeasured) {

@@ -97,10 +97,10 @@ std::string refusal(const std::string& metric, std::vector<Sample> samples) {
 TEST(Metrics, AnUnknownNameListsTheKnownOnes) {
   const FakeModel original(identity);
   try {
-    built_in_metric("top2", original);
+    built_in_metric("best", original);
     FAIL();
   } catch (const InvalidArgument& error) {
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("'top2'"), HasSubstr("cosine, mse, psnr, top1")));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("'best'"), HasSubstr("ssim, top1, top5, wer and 'cmd:PROGRAM'")));
   }
 }
 
@@ -109,8 +109,8 @@ TEST(Metrics, EveryListedNameIsKnownAndSaysWhatItNeeds) {
   for (const std::string& name : built_in_metric_names()) {
     const Metric metric = built_in_metric(name, original);
     EXPECT_EQ(metric.name, name);
-    EXPECT_EQ(metric.higher_is_better, name != "mse");
-    EXPECT_EQ(metric.needs_labels, name != "cosine");
+    EXPECT_EQ(metric.higher_is_better, name != "mse" && name != "cer" && name != "wer") << name;
+    EXPECT_EQ(metric.needs_labels, name != "cosine" && name != "sqnr") << name;
   }
 }
 
@@ -288,6 +288,43 @@ TEST(Cosine, JoinsAllOutputs) {
   FakeSession session(second_negated, nullptr);
   const Metric metric = built_in_metric("cosine", original);
   EXPECT_NEAR(metric.validate(session, *dataset_of({sample_of(floats({1}, {1, 1}))})).metric, 0, 1e-12);
+}
+
+TEST(Sqnr, IsTwentyDecibelsForAnErrorOfATenthAndFiniteForTheOriginal) {
+  const auto weaker = [](const Sample& sample) {
+    std::vector<float> values = sample.inputs[0].tensor.to_floats();
+    for (float& value : values) value *= 0.9F;
+    return std::vector<Tensor>{floats(values, {1, 2})};
+  };
+  EXPECT_NEAR(measure("sqnr", {sample_of(floats({3, 4}, {1, 2}))}, weaker).metric, 20, 1e-5);
+  EXPECT_EQ(measure("sqnr", {sample_of(floats({3, 4}, {1, 2}))}).metric, 120);
+}
+
+TEST(Metrics, SeveralAreMeasuredWithOnePassOverTheData) {
+  FakeModel model(identity);
+  const std::vector<Sample> samples = {sample_of(floats({0, 5, 1}, {1, 3}), integers({1}, {1})),
+                                       sample_of(floats({9, 5, 1}, {1, 3}), integers({2}, {1}))};
+  const ModelValidationFn both = model_validation_of({built_in_metric("top1", model), built_in_metric("top2", model)});
+  const Validation found = both(model, *dataset_of(samples));
+  EXPECT_EQ(model.runs, 2);
+  EXPECT_EQ(found.metrics, (std::map<std::string, double>{{"top1", 0.5}, {"top2", 0.5}}));
+  const Validation alone = model_validation_of({built_in_metric("top1", model)})(model, *dataset_of(samples));
+  EXPECT_EQ(alone.metric, 0.5);
+  EXPECT_THAT(alone.values, ElementsAre(1, 0));
+}
+
+TEST(Metrics, TwoOfOneNameAreRefused) {
+  const FakeModel model(identity);
+  EXPECT_THROW(validation_of({built_in_metric("f1", model), built_in_metric("f1:threshold=0.3", model)}),
+               InvalidArgument);
+}
+
+TEST(Metrics, OnlyMeansOverItemsHaveValues) {
+  const std::vector<Sample> samples = {sample_of(floats({0, 5}, {1, 2}), integers({1}, {1})),
+                                       sample_of(floats({9, 5}, {1, 2}), integers({1}, {1}))};
+  EXPECT_THAT(measure("f1", samples).values, IsEmpty());
+  EXPECT_NEAR(measure("f1", samples).metric, 2.0 / 3, 1e-12);
+  EXPECT_THAT(measure("cer", samples).values, IsEmpty());
 }
 
 }  // namespace

@@ -182,12 +182,14 @@ TEST(Alternatives, LeaveAScaleThatOtherGroupsShare) {
   for (const Alternative& alternative : found[0]) EXPECT_FALSE(alternative.quantizers.contains(0));
 }
 
-TEST(Tuned, TakesWhatIsBetterInEachGroup) {
+TEST(Repair, TakesWhatIsBetterInEachGroup) {
   TwoProducts net;
   net.plan.quantizers[0].range = {{-1}, {1}, 256};
   net.plan.quantizers[2].range = {{0}, {3000}, 256};
   const test::LogCapture log;
-  const Plan found = tuned(*net.model, net.plan, net.samples, {});
+  const auto [found, repairs] = repair(*net.model, net.plan, net.samples, {});
+  ASSERT_THAT(repairs, SizeIs(2));
+  for (const RepairRecord& record : repairs) EXPECT_LT(record.error, record.error_before);
   EXPECT_LT(net.error(found), 0.05 * net.error(net.plan));
   EXPECT_THAT(found.quantizers, SizeIs(4));
   EXPECT_THAT(log.text(LogLevel::kInfo), testing::HasSubstr("2 of 2 groups"));

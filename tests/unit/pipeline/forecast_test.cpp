@@ -17,12 +17,12 @@ TEST(Forecast, FollowsFromTheSecondsOfAnItemAndOfCompiling) {
   const std::vector<StageRecord> stages = forecast(start, 300);
   ASSERT_EQ(stages.size(), 3U);
   EXPECT_EQ(stages[0].name, "calibration");
-  EXPECT_DOUBLE_EQ(stages[0].estimate, 2 + 300 * 0.05);
-  EXPECT_DOUBLE_EQ(stages[1].estimate, 2 + 20 * 0.05);
-  EXPECT_DOUBLE_EQ(stages[2].estimate, 2 + 0.6 * 50);
+  EXPECT_DOUBLE_EQ(stages[0].estimate, 1.1 + 300 * 0.05);
+  EXPECT_DOUBLE_EQ(stages[1].estimate, 15 * 0.05);
+  EXPECT_DOUBLE_EQ(stages[2].estimate, 1.1 + 0.6 * 50);
   test::LogCapture log;
   log_forecast(stages, start, 60);
-  EXPECT_THAT(log.text(LogLevel::kInfo), testing::AllOf(testing::HasSubstr("about 112 s in all, 52 s of them"),
+  EXPECT_THAT(log.text(LogLevel::kInfo), testing::AllOf(testing::HasSubstr("about 108 s in all, 48 s of them"),
                                                         testing::HasSubstr("up to 52 s more for each candidate")));
 }
 

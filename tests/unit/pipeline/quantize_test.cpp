@@ -394,11 +394,11 @@ TEST_F(WithControl, ValidatesWithTheDeviceAndPrecisionThatWereAskedFor) {
   AccuracyOptions options = limit(2 * loss);
   options.validation_device = "GPU";
   options.validation_precision = "bf16";
-  const auto validate = [&](auto&&... arguments) {
+  const ValidationFn validate = [&](Session& session, const Dataset& items) {
     EXPECT_EQ(model->usage().options.device, "GPU");
     EXPECT_EQ(model->usage().options.precision, "bf16");
     EXPECT_FALSE(model->usage().options.throughput);
-    return fidelity(arguments...);
+    return fidelity(session, items);
   };
   quantize_with_accuracy_control(*model, *data, *data, validate, {}, options);
 }
