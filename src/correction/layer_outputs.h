@@ -59,8 +59,8 @@ class LayerOutputs {
   std::unique_ptr<Data> data_;
 };
 
-// What the levels of a quantizer with this range make of values, in place. `channels`: one entry of the range for each
-// `values.size() / channels` values in a row. Formula: docs/algorithms.md#openvino-models
+// What the levels of a quantizer with this range make of values, in place. Each channel of the range stands for as many
+// values, one channel after the other. Formula: docs/algorithms.md#openvino-models
 void quantize_in_place(std::span<float> values, const Range& range);
 
 }  // namespace tightrope

@@ -50,7 +50,7 @@ std::vector<std::vector<Alternative>> alternatives_of(const Model& model, const 
                                                       std::span<const Group> groups, std::span<const Sample> samples,
                                                       const QuantizeOptions& options);
 
-// The plan with alternatives of different groups.
+// The plan with alternatives of different groups. Where quantizers leave, without_orphans() may have more to take out.
 Plan with_alternatives(Plan plan, std::span<const Alternative> chosen);
 
 // The plan with the best alternative of each group that keeps it in 8 bits. Says in the log what changed.
