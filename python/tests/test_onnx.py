@@ -35,7 +35,8 @@ def classifier() -> Any:
 
 
 def control(model: Any, vectors: Dataset, labeled: Dataset, validate: Any = accuracy, **changes: Any) -> Any:
-    return tightrope.quantize_with_accuracy_control(model, vectors, labeled, validate, **{"max_drop": 0.05, **changes})
+    arguments = {"max_drop": 0.05, "repair": False, **changes}
+    return tightrope.quantize_with_accuracy_control(model, vectors, labeled, validate, **arguments)
 
 
 # Quantization.

@@ -425,7 +425,7 @@ def test_the_ignored_scope_of_a_report_repeats_what_accuracy_control_found(
     fragile: ov.Model, vectors: Dataset, labeled: Dataset
 ) -> None:
     controlled = tightrope.quantize_with_accuracy_control(
-        fragile, vectors, labeled, small_models.accuracy, max_drop=0.05
+        fragile, vectors, labeled, small_models.accuracy, max_drop=0.05, repair=False
     )
     scope = tightrope.report(controlled).ignored_scope()
     assert scope == IgnoredScope(names=["fragile"])

@@ -19,7 +19,9 @@ from tightrope import Dataset
 
 @pytest.fixture(scope="module")
 def controlled(fragile: ov.Model, vectors: Dataset, labeled: Dataset) -> ov.Model:
-    return tightrope.quantize_with_accuracy_control(fragile, vectors, labeled, small_models.accuracy, max_drop=0.05)
+    return tightrope.quantize_with_accuracy_control(
+        fragile, vectors, labeled, small_models.accuracy, max_drop=0.05, repair=False
+    )
 
 
 def test_the_report_of_quantize_tells_what_runs_in_8_bits(fragile: ov.Model, vectors: Dataset) -> None:

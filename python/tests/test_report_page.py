@@ -94,7 +94,9 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
 
 @pytest.fixture(scope="module")
 def controlled(fragile: ov.Model, vectors: Dataset, labeled: Dataset) -> ov.Model:
-    return tightrope.quantize_with_accuracy_control(fragile, vectors, labeled, small_models.accuracy, max_drop=0.05)
+    return tightrope.quantize_with_accuracy_control(
+        fragile, vectors, labeled, small_models.accuracy, max_drop=0.05, repair=False
+    )
 
 
 def test_the_page_shows_the_operations_of_the_model_and_what_became_of_them(

@@ -75,7 +75,13 @@ def test_accuracy_control_reuses_them_and_has_its_samples(file: Path) -> None:
 
     def run() -> ov.Model:
         return tightrope.quantize_with_accuracy_control(
-            small_models.fragile(), labeled, labeled, small_models.accuracy, statistics_path=file, max_drop=0.02
+            small_models.fragile(),
+            labeled,
+            labeled,
+            small_models.accuracy,
+            statistics_path=file,
+            max_drop=0.02,
+            repair=False,
         )
 
     first, second = run(), run()

@@ -317,13 +317,23 @@ TEST_F(WithControl, ReturnsTheQuantizedModelWhereItIsGoodEnough) {
 }
 
 TEST_F(WithControl, RevertsUntilTheLimitIsMet) {
-  const auto result = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(loss / 2));
+  AccuracyOptions options = limit(loss / 2);
+  options.repair = false;
+  const auto result = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, options);
   EXPECT_EQ(result.report.status, "met");
   EXPECT_THAT(result.report.reverted, Not(IsEmpty()));
   EXPECT_LE(*result.report.drop, loss / 2);
   EXPECT_EQ(*result.report.final_metric, fidelity(*result.model->compile(), *data).metric)
       << "measured on this very model";
   EXPECT_EQ(report_from_json(result.model->note(std::string(kReportNote))).reverted, result.report.reverted);
+}
+
+TEST_F(WithControl, RepairsBeforeItReverts) {
+  const auto result = quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(loss / 2));
+  EXPECT_EQ(result.report.status, "met");
+  EXPECT_THAT(result.report.reverted, IsEmpty());
+  EXPECT_THAT(result.report.repairs, Not(IsEmpty()));
+  EXPECT_EQ(*result.report.final_metric, fidelity(*result.model->compile(), *data).metric);
 }
 
 TEST_F(WithControl, GoesOnFromWhatTheWorkDirKept) {
