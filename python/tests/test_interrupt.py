@@ -40,9 +40,9 @@ class Metric:
             ready(0.5)
         return 2.0 - self.calls
 
-def control(items, **restorer):
+def control(items, repair=False, **restorer):
     tightrope.quantize_with_accuracy_control(
-        model, tightrope.Dataset([image] * items), tightrope.Dataset([image]), Metric(),
+        model, tightrope.Dataset([image] * items), tightrope.Dataset([image]), Metric(), repair=repair,
         advanced_accuracy_restorer_parameters=tightrope.AdvancedAccuracyRestorerParameters(**restorer),
     )
 
@@ -62,6 +62,7 @@ WORK = {
     "calibration with slow data": "calibrate(endless(0.05))",
     "calibration with fast data": "calibrate(endless())",
     "ranking of few groups on many items": "control(items=120, ranking_subset_size=120)",
+    "repair": "control(items=32, repair=True)",
     "the validation function": (
         "tightrope.quantize_with_accuracy_control(model, tightrope.Dataset([image]), tightrope.Dataset([image]), "
         "validate_slowly)"

@@ -88,6 +88,9 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
         "calibration_items": 300,
         "evaluations": evaluations,
         "groups": groups,
+        "repairs": [
+            {"operations": ["conv1"], "what": "weights rounded", "error_before": 0.2, "error": 0.1},
+        ],
         "stages": [{"name": "calibration", "seconds": 3.5}, {"name": "search", "seconds": 140}],
     }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "base/parallel.h"
 #include "correction/fast_bias.h"
@@ -335,16 +336,20 @@ std::vector<std::vector<Alternative>> alternatives_of(const Model& model, const 
     const Plan rounded = options.weight_rounding.value_or(true)
                              ? round_layers(base, plan, together, samples, options.bias_correction).plan
                              : plan;
+    progress("repair", first, groups.size());  // which may end the work
     const std::vector<LayerOutputs> outputs = outputs_of(base, plan, std::move(together), samples);
-    for_each_in_parallel(end - first, [&](std::size_t i) {
-      const Group& group = groups[first + i];
-      std::vector<const LayerOutputs*> known;
-      for (const LayerOutputs& layer : outputs) {
-        if (std::ranges::binary_search(group.quantizers, layer.layer().weight)) known.push_back(&layer);
-      }
-      if (!known.empty()) found[first + i] = Trials(plan, base, group, known, options).all(rounded);
-    });
-    first = end;
+    const std::size_t at_a_time = std::max(std::thread::hardware_concurrency(), 1U);
+    for (; first < end; first += std::min(at_a_time, end - first)) {
+      for_each_in_parallel(std::min(at_a_time, end - first), [&](std::size_t i) {
+        const Group& group = groups[first + i];
+        std::vector<const LayerOutputs*> known;
+        for (const LayerOutputs& layer : outputs) {
+          if (std::ranges::binary_search(group.quantizers, layer.layer().weight)) known.push_back(&layer);
+        }
+        if (!known.empty()) found[first + i] = Trials(plan, base, group, known, options).all(rounded);
+      });
+      progress("repair", first, groups.size());
+    }
   }
   return found;
 }

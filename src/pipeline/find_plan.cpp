@@ -148,7 +148,7 @@ Repaired repaired(const Model& model, const Plan& plan, Planning& planning, cons
   if (const auto known = store != nullptr ? store->find(name) : std::nullopt) {
     return {plan_from_json(*known), report_from_json(*store->find("repairs, " + name)).repairs};
   }
-  Repaired result = repair(model, plan, planning.samples(), options);
+  Repaired result = repair(model, plan, spread_evenly(planning.samples(), kAlternativeSamples), options);
   if (store == nullptr) return result;
   Report repairs;
   repairs.repairs = result.repairs;
