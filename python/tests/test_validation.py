@@ -56,6 +56,11 @@ def many() -> Dataset[Any, Any]:
     return Dataset(small_models.labeled_vectors(ITEMS))
 
 
+@pytest.fixture(autouse=True)
+def told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)  # whatever another test has set
+
+
 @pytest.fixture
 def control(fragile: ov.Model, vectors: Dataset[Any, Any], many: Dataset[Any, Any]) -> Callable[..., ov.Model]:
     def run(function: Any = accuracy, **changes: Any) -> ov.Model:
