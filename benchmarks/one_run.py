@@ -95,7 +95,12 @@ def as_nncf(tool: Any) -> dict[str, Any]:
         bias_correction_params=tool.AdvancedBiasCorrectionParameters(threshold=2.0),
         smooth_quant_alphas=tool.AdvancedSmoothQuantParameters(matmul=-1),
     )
-    return {"placement": "reference", "weight_rounding": False, "advanced_quantization_parameters": advanced}
+    return {
+        "placement": "reference",
+        "weight_rounding": False,
+        "repair": False,
+        "advanced_quantization_parameters": advanced,
+    }
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ import cases
 
 # minilm_stsb is left out with ONNX: NNCF takes minutes to hours.
 CONTROLLED = {"openvino": ["demo", "supres_espcn"], "onnx": ["supres_espcn", "resemblyzer_lstm_fsdd"]}
+SEARCHED = {"openvino": ["demo", "supres_espcn", "resemblyzer_lstm_fsdd"], "onnx": ["supres_espcn"]}
 PLAIN = [
     "demo",
     "digits",
@@ -117,6 +118,27 @@ def controlled(repeats: int, form: str) -> None:
         )
 
 
+def search_alone(repeats: int, form: str) -> None:
+    """What is reverted, and at what cost, where both tools start from NNCF's placement, ranges and biases."""
+    print(f"\nThe search alone, {form}\n")
+    print("| case | limit | quantized drop | drop | NNCF | int8 conv and matmul | NNCF | proven minimal | items | NNCF | "
+          "time, s | NNCF, s |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+    for case in available(SEARCHED[form], form):
+        best: dict[str, dict[str, Any]] = {}
+        for name in ("tightrope", "nncf"):
+            runs = [one_run(case, name, "--as-nncf", "--format", form) for _ in range(repeats)]
+            best[name] = min(runs, key=lambda facts: facts["seconds"])
+        ours, theirs = best["tightrope"], best["nncf"]
+        print(
+            f"| {case} | {cases.load(case).max_drop} | {ours['quantized_drop']:.4f} | "
+            f"{ours['original'] - ours['final']:.4f} | {theirs['original'] - theirs['final']:.4f} | {ours['int8']} | "
+            f"{theirs['int8']} | {'yes' if ours['minimal'] else 'no'} | {ours['items']} | {theirs['items']} | "
+            f"{ours['seconds']:.1f} | {theirs['seconds']:.1f} |",
+            flush=True,
+        )
+
+
 def plain(repeats: int, form: str) -> None:
     print(f"\nQuantization, {form}, with lean placement, with reference placement and by NNCF\n")
     print("| case | original | lean | reference | NNCF | time, s | NNCF, s | ratio | memory, MB | NNCF, MB | "
@@ -187,7 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=2, help="runs of each tool")
     parser.add_argument("--format", choices=list(ENDINGS), help="of the models; default: both")
-    parser.add_argument("--only", choices=["placement", "control", "plain", "calibration", "algorithms"])
+    parser.add_argument("--only", choices=["placement", "control", "search", "plain", "calibration", "algorithms"])
     parser.add_argument("--cases", nargs="+", choices=PLAIN, default=PLAIN, metavar="CASE", help="of the algorithms")
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS), metavar="SETTING")
     arguments = parser.parse_args()
@@ -198,6 +220,8 @@ def main() -> None:
     for form in [arguments.format] if arguments.format else ENDINGS:
         if arguments.only in (None, "control"):
             controlled(arguments.repeats, form)
+        if arguments.only in (None, "search"):
+            search_alone(arguments.repeats, form)
         if arguments.only in (None, "plain"):
             plain(arguments.repeats, form)
         if arguments.only in (None, "algorithms"):

@@ -126,12 +126,15 @@ async function copy(text, shown, title) {
 /** Why an operation is as it is: what placement said where that is known, then what accuracy control made of it. */
 function addReasons(operations, report) {
   const groups = new Map((report.groups || []).flatMap((group) => group.operations.map((name) => [name, group])));
+  const repairs = new Map((report.repairs || []).flatMap((repair) => repair.operations.map((name) => [name, repair])));
   for (const operation of operations) {
+    const repair = repairs.get(operation.name);
+    const repaired = repair ? `Repaired: ${repair.what}; the error of its outputs went from ${errorText(repair.error_before)} to ${errorText(repair.error)}.` : "";
     const group = groups.get(operation.name);
     const error = group ? `Quantized alone, its group causes an output error of ${errorText(group.score)}.` : "";
     const saving = group && group.saving != null ? `In 8 bits it saves ${duration(group.saving)} of an inference.` : "";
     const reasons = {
-      int8: [operation.why, error, saving],
+      int8: [operation.why, repaired, error, saving],
       reverted: ["Returned by accuracy control to keep the metric.", error, saving],
       float: [operation.why],
       end: [],
