@@ -121,8 +121,8 @@ def controlled(repeats: int, form: str) -> None:
 def search_alone(repeats: int, form: str) -> None:
     """What is reverted, and at what cost, where both tools start from NNCF's placement, ranges and biases."""
     print(f"\nThe search alone, {form}\n")
-    print("| case | limit | quantized drop | drop | NNCF | int8 conv and matmul | NNCF | proven minimal | items | NNCF | "
-          "time, s | NNCF, s |")  # fmt: skip
+    print("| case | limit | quantized drop | drop | NNCF | int8 conv and matmul | NNCF | proven minimal | items | "
+          "NNCF | time, s | NNCF, s |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for case in available(SEARCHED[form], form):
         best: dict[str, dict[str, Any]] = {}
