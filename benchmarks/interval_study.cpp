@@ -62,7 +62,7 @@ Decision decide(const Numbers& drops, const Candidate& candidate, double limit, 
     if (static_cast<double>(bets.seen()) < look) continue;
     const Bets::Verdict verdict = bets.verdict(risk);
     if (verdict != Bets::Verdict::kOpen) return {verdict, static_cast<double>(bets.seen()) / items};
-    look = std::floor(look * tightrope::kGrowthOfLooks);
+    look = std::floor(look * tightrope::growth_of_looks(drops.size()));
     if (look > tightrope::kLastLook * items) break;
   }
   return {};

@@ -139,6 +139,12 @@ Evaluation EarlyJudge::whole_of(const Evaluation& part) const {
   return whole;
 }
 
+double growth_of_looks(std::size_t items) {
+  constexpr double kLeast = 1.4;
+  constexpr double kSteps = 5;
+  return std::max(kLeast, std::pow(kLastLook * static_cast<double>(items) / kFirstLook, 1 / kSteps));
+}
+
 std::optional<Evaluation> EarlyJudge::judge(const Plan& plan, std::string_view name) {
   if (!is_possible_ || plan.empty()) return std::nullopt;
   ++judged_;
@@ -167,7 +173,8 @@ std::optional<Evaluation> EarlyJudge::judge(const Plan& plan, std::string_view n
     return result;
   };
   const double last = kLastLook * static_cast<double>(order_.size());
-  for (double look = kFirstLook; look <= last; look = std::floor(look * kGrowthOfLooks)) {
+  const double growth = growth_of_looks(order_.size());
+  for (double look = kFirstLook; look <= last; look = std::floor(look * growth)) {
     if (!see_to(static_cast<std::size_t>(look))) return std::nullopt;
     if (bets.verdict(risk) != Bets::Verdict::kOpen) return estimate();
   }

@@ -64,8 +64,10 @@ class EarlyJudge {
 };
 
 inline constexpr double kEarlyRisk = 0.05;
-inline constexpr double kFirstLook = 16;       // items
-inline constexpr double kGrowthOfLooks = 1.4;  // from one look to the next
-inline constexpr double kLastLook = 0.55;      // of all items: beyond it little is saved
+inline constexpr double kFirstLook = 16;   // items
+inline constexpr double kLastLook = 0.55;  // of all items: beyond it little is saved
+
+// From one look to the next: six looks at most, since each calls the user's function, which may take its time to start.
+double growth_of_looks(std::size_t items);
 
 }  // namespace tightrope
