@@ -118,13 +118,17 @@ void add_placement(CLI::App& command, PlacementArguments& arguments) {
       ->group(kPlacement);
 }
 
+// A flag that says yes or no, or is not given. Bound to the optional itself it would begin as false.
+CLI::Option* add_choice(CLI::App& command, const char* name, std::optional<bool>& value, const char* help) {
+  return command.add_flag_function(name, [&value](std::int64_t count) { value = count > 0; }, help);
+}
+
 void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
   const auto add = [&](const char* name, auto& value, const std::string& help) {
     return command.add_option(name, value, help)->group(kCalibration);
   };
   const auto add_flag = [&](const char* name, std::optional<bool>& value, const char* help) {
-    // Bound to the optional itself it would begin as false.
-    command.add_flag_function(name, [&value](std::int64_t count) { value = count > 0; }, help)->group(kCalibration);
+    add_choice(command, name, value, help)->group(kCalibration);
   };
   add("--subset-size", arguments.subset_size, "Calibration items that are used")->capture_default_str();
   add("--statistics-path,--statistics", arguments.statistics,
@@ -177,20 +181,15 @@ void add_limits(CLI::App& command, Arguments& arguments) {
       "What the search keeps: the most operations in 8 bits, or the least latency (operations, latency)")
       ->capture_default_str()
       ->needs(metric);
-  // Bound to the optional itself it would begin as false.
-  command
-      .add_flag_function(
-          "--repair,!--no-repair", [&](std::int64_t count) { limits.repair = count > 0; },
-          "Where the limit is broken, try other ranges, levels and biases before reverting; the default")
+  add_choice(command, "--repair,!--no-repair", limits.repair,
+             "Where the limit is broken, try other ranges, levels and biases before reverting; the default")
       ->needs(metric)
       ->group(kControl);
   command.add_flag("--tune-hyperparams", limits.tune_hyperparams, "Try them even if the limit is met")
       ->needs(metric)
       ->group(kControl);
-  command
-      .add_flag_function(
-          "--early-stopping,!--no-early-stopping", [&](std::int64_t count) { limits.early_stopping = count > 0; },
-          "Judge candidates on a part of the items where that settles it; the default")
+  add_choice(command, "--early-stopping,!--no-early-stopping", limits.early_stopping,
+             "Judge candidates on a part of the items where that settles it; the default")
       ->needs(metric)
       ->group(kControl);
   command

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "accuracy/health.h"
+#include "base/shuffle.h"
 #include "base/stopwatch.h"
 #include "tightrope/log.h"
 
@@ -70,15 +71,11 @@ bool is_mean_of_values(const Evaluation& evaluation) {
   return std::abs(mean - evaluation.metric) <= kTolerance * std::max(std::abs(mean), std::abs(evaluation.metric));
 }
 
-// By the sequence of the generator alone: what the library's own shuffle does with it differs from one to the next.
 std::vector<std::int64_t> shuffled(std::int64_t items) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(items));
   std::iota(order.begin(), order.end(), 0);
   std::mt19937 random(kSeed);
-  for (std::size_t left = order.size(); left > 1; --left) {
-    const double share = static_cast<double>(random()) / 4294967296.0;
-    std::swap(order[left - 1], order[static_cast<std::size_t>(share * static_cast<double>(left))]);
-  }
+  shuffle(std::span(order), random);
   return order;
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <random>
 
+#include "base/shuffle.h"
 #include "base/stopwatch.h"
 
 namespace tightrope {
@@ -14,11 +15,6 @@ namespace {
 constexpr int kLeastRounds = 3;
 constexpr std::size_t kAtATime = 8;  // compiled models that are held at once
 constexpr double kIdlePrice = 0.01;  // of the mean price, for what saves nothing
-
-// std::shuffle gives other orders with other standard libraries.
-void shuffle(std::vector<std::size_t>& order, std::mt19937& random) {
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
-}
 
 }  // namespace
 
@@ -32,7 +28,7 @@ std::vector<double> latencies(std::span<const std::unique_ptr<Session>> sessions
   const Stopwatch all;
   const double budget = seconds * static_cast<double>(sessions.size());
   for (int round = 0; round < kLeastRounds || all.seconds() < budget; ++round) {
-    shuffle(order, random);
+    shuffle(std::span(order), random);
     for (const std::size_t i : order) {
       const Stopwatch watch;
       sessions[i]->run(sample);

@@ -315,29 +315,19 @@ std::vector<Layer> layers_in(const Group& group, std::span<const Layer> layers) 
 std::vector<std::vector<Alternative>> alternatives_of(const Model& model, const Plan& plan,
                                                       std::span<const Group> groups, std::span<const Sample> samples,
                                                       const QuantizeOptions& options) {
-  constexpr std::size_t kBytes = std::size_t{256} << 20U;
   std::vector<std::vector<Alternative>> found(groups.size());
   if (samples.size() < 2) return found;
   const std::unique_ptr<Model> rescaled = with_rescalings(model, plan);
   const Model& base = rescaled ? *rescaled : model;
   const std::vector<Layer> layers = layers_of(plan, base.graph());
   for (std::size_t first = 0; first < groups.size();) {
-    std::vector<Layer> together;
-    std::size_t bytes = 0;
-    std::size_t end = first;
-    for (; end < groups.size(); ++end) {
-      const std::vector<Layer> more = layers_in(groups[end], layers);
-      std::size_t more_bytes = 0;
-      for (const Layer& layer : more) more_bytes += output_bytes(layer);
-      if (bytes > 0 && bytes + more_bytes > kBytes) break;
-      bytes += more_bytes;
-      together.insert(together.end(), more.begin(), more.end());
-    }
+    Batch batch = next_batch(first, groups.size(), [&](std::size_t g) { return layers_in(groups[g], layers); });
+    const std::size_t end = batch.end;
     const Plan rounded = options.weight_rounding.value_or(true)
-                             ? round_layers(base, plan, together, samples, options.bias_correction).plan
+                             ? round_layers(base, plan, batch.layers, samples, options.bias_correction).plan
                              : plan;
     progress("repair", first, groups.size());  // which may end the work
-    const std::vector<LayerOutputs> outputs = outputs_of(base, plan, std::move(together), samples);
+    const std::vector<LayerOutputs> outputs = outputs_of(base, plan, std::move(batch.layers), samples);
     const std::size_t at_a_time = std::max(std::thread::hardware_concurrency(), 1U);
     for (; first < end; first += std::min(at_a_time, end - first)) {
       for_each_in_parallel(std::min(at_a_time, end - first), [&](std::size_t i) {

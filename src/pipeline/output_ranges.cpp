@@ -79,6 +79,11 @@ std::size_t rows_for(const Layer& layer) {
   return static_cast<std::size_t>(std::clamp(1e8 / work, 32.0, 256.0));
 }
 
+// At most so many does outputs_of() keep for the layer.
+std::size_t output_bytes(const Layer& layer) {
+  return 2 * rows_for(layer) * (2 * layer.inputs + layer.channels) * sizeof(float);
+}
+
 // Quantizers whose range is one: by shared scale, or each by itself.
 std::vector<std::vector<std::size_t>> sharers_of(const Plan& plan) {
   std::vector<std::vector<std::size_t>> sharers;
@@ -150,8 +155,20 @@ std::vector<LayerOutputs> outputs_of(const Model& model, const Plan& plan, std::
   return outputs;
 }
 
-std::size_t output_bytes(const Layer& layer) {
-  return 2 * rows_for(layer) * (2 * layer.inputs + layer.channels) * sizeof(float);
+Batch next_batch(std::size_t first, std::size_t count,
+                 const std::function<std::vector<Layer>(std::size_t)>& layers_of) {
+  constexpr std::size_t kBytes = std::size_t{256} << 20U;
+  Batch batch;
+  std::size_t bytes = 0;
+  for (batch.end = first; batch.end < count; ++batch.end) {
+    const std::vector<Layer> layers = layers_of(batch.end);
+    std::size_t more = 0;
+    for (const Layer& layer : layers) more += output_bytes(layer);
+    if (bytes > 0 && bytes + more > kBytes) break;
+    bytes += more;
+    batch.layers.insert(batch.layers.end(), layers.begin(), layers.end());
+  }
+  return batch;
 }
 
 double error_of(std::span<const LayerOutputs* const> readers, const Quantizer& data, Half half) {
@@ -197,7 +214,6 @@ Range best_weight_range(const LayerOutputs& outputs, const Quantizer& weight, bo
 }
 
 Plan fit_by_outputs(const Model& model, Plan plan, std::span<const Sample> samples, const QuantizeOptions& options) {
-  constexpr std::size_t kBytes = std::size_t{256} << 20U;
   if (!chooses_by_outputs(options) || samples.size() < 2) return plan;
   const MovingEnds ends{uses_outputs(options.activation_range.min), uses_outputs(options.activation_range.max)};
   const bool moves_weights = uses_outputs(options.weight_range.min) || uses_outputs(options.weight_range.max);
@@ -212,18 +228,9 @@ Plan fit_by_outputs(const Model& model, Plan plan, std::span<const Sample> sampl
     return readers;
   };
   for (std::size_t first = 0; first < scales.size();) {
-    std::vector<Layer> together;
-    std::size_t bytes = 0;
-    std::size_t end = first;
-    for (; end < scales.size(); ++end) {
-      const std::vector<Layer> readers = readers_of(scales[end]);
-      std::size_t more = 0;
-      for (const Layer& layer : readers) more += output_bytes(layer);
-      if (bytes > 0 && bytes + more > kBytes) break;
-      bytes += more;
-      together.insert(together.end(), readers.begin(), readers.end());
-    }
-    const std::vector<LayerOutputs> outputs = outputs_of(model, plan, together, samples);
+    Batch batch = next_batch(first, scales.size(), [&](std::size_t s) { return readers_of(scales[s]); });
+    const std::size_t end = batch.end;
+    const std::vector<LayerOutputs> outputs = outputs_of(model, plan, std::move(batch.layers), samples);
     for_each_in_parallel(end - first, [&](std::size_t s) {
       const std::vector<std::size_t>& scale = scales[first + s];
       std::vector<const LayerOutputs*> readers;

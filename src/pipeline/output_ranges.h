@@ -33,8 +33,14 @@ Range best_range(const Quantizer& quantizer, MovingEnds ends, const std::functio
 std::vector<LayerOutputs> outputs_of(const Model& model, const Plan& plan, std::vector<Layer> layers,
                                      std::span<const Sample> samples);
 
-// At most so many bytes does outputs_of() keep for the layer.
-std::size_t output_bytes(const Layer& layer);
+// Layers whose rows are in memory at the same time, and the index behind the last one that they belong to.
+struct Batch {
+  std::vector<Layer> layers;
+  std::size_t end = 0;
+};
+
+// From `first` on, as many of `count` owners of layers as outputs_of() needs 256 MB for, but one at least.
+Batch next_batch(std::size_t first, std::size_t count, const std::function<std::vector<Layer>(std::size_t)>& layers_of);
 
 // The sum over layers of the errors of their outputs, with their data as quantized by `data`, and weights as they are.
 double error_of(std::span<const LayerOutputs* const> readers, const Quantizer& data, Half half);
