@@ -26,6 +26,7 @@ void bind_onnxruntime(py::module_& module);
 void bind_onnx(py::module_& module);
 void bind_plan(py::module_& module);
 void bind_quantize(py::module_& module);
+void bind_ranking(py::module_& module);
 void bind_report(py::module_& module);
 
 }  // namespace tightrope::python

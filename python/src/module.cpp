@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, module) {
   bind_model(module);
   bind_onnxruntime(module);
   bind_onnx(module);
+  bind_ranking(module);
   bind_quantize(module);
   bind_report(module);
   module.def(

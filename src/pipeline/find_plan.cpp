@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "accuracy/ranking.h"
 #include "base/json.h"
 #include "base/model_fingerprint.h"
 #include "pipeline/alternatives.h"
@@ -128,7 +127,7 @@ class Planning {
 
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
                          const AccuracyOptions& options, Store* store,
-                         const std::function<bool(double seconds)>& has_time) {
+                         const std::function<bool(double seconds)>& has_time, const ScoreElsewhere& elsewhere) {
   const std::string name = "scores of " + name_of_evaluation(plan);  // repaired or not
   if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
@@ -137,7 +136,7 @@ std::vector<double> rank(const Model& model, const Plan& plan, std::span<const G
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
   std::vector<double> scores =
-      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
+      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time, elsewhere);
   if (store != nullptr && scores.size() == groups.size()) store->keep(name, Json(scores).dump());
   return scores;
 }
@@ -207,7 +206,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .memory = memory_in(store.get()),
       .rank =
           [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
-            return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
+            return rank(model, plan, groups, planning, accuracy, store.get(), has_time, caller.score_elsewhere);
           },
       .latency =
           [&](std::span<const Plan> plans) {

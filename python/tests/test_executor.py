@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`executor`: the same result with workers of any kind, whatever happens to them."""
+
+import concurrent.futures
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import parallel_job
+import pytest
+from parallel_job import closeness, result_of, run
+
+import tightrope
+from tightrope import InvalidArgumentError
+from tightrope.parallel import work
+from tightrope.parallel.workers import Workers
+
+
+@pytest.fixture(scope="module")
+def alone() -> str:
+    """The result of one process."""
+    return result_of(run())
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[concurrent.futures.Executor]:
+    with process_pool() as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A Dask cluster with two worker processes."""
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as dask, distributed.Client(dask) as client:
+        yield client
+
+
+def process_pool() -> concurrent.futures.ProcessPoolExecutor:
+    return concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+
+
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Workers]]:
+    """The workers of the runs of a test."""
+    made: list[Workers] = []
+    begin = Workers.__init__
+
+    def remember(self: Workers, executor: Any) -> None:
+        begin(self, executor)
+        made.append(self)
+
+    monkeypatch.setattr(Workers, "__init__", remember)
+    yield made
+
+
+# Results.
+
+
+def test_threads_give_the_result_of_one_process(alone: str) -> None:
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert result_of(run(pool)) == alone
+
+
+def test_processes_give_the_result_of_one_process(alone: str, processes: Any, used: list[Workers]) -> None:
+    assert result_of(run(processes)) == alone
+    # Another process may take the task that was meant for one: then it is one copy more.
+    assert all(1 <= copies <= 3 for copies in used[0].copies_sent.values())
+    run(processes)
+    assert used[1].bytes_sent == 0
+
+
+def test_a_dask_cluster_gives_the_result_of_one_process(alone: str, cluster: Any, used: list[Workers]) -> None:
+    assert result_of(run(cluster.get_executor())) == alone
+    assert used[0].bytes_sent > 0
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="mpirun is not installed")
+def test_mpi_gives_the_result_of_one_process(alone: str) -> None:
+    pytest.importorskip("mpi4py")
+    environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    command = ["mpirun", "--oversubscribe", "-n", "2", sys.executable, "-m", "mpi4py.futures", parallel_job.__file__]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == alone
+
+
+# What is sent.
+
+
+class OneAtATime(concurrent.futures.Executor):
+    """Two processes, of which tests say who takes the next task; nothing leaves this one."""
+
+    def __init__(self, order: list[int]) -> None:
+        self._order = order
+        self.processes: list[dict[str, Any]] = [{}, {}]
+        self.log: list[tuple[int, list[str]]] = []  # who took a task, and what came along
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **_: Any) -> "concurrent.futures.Future[Any]":
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        who = self._order[len(self.log) % len(self._order)]
+        function, contents, sent, rest = arguments
+        self.log.append((who, sorted(sent)))
+        self.processes[who].update(sent)
+        missing = tuple(key for key in contents if key not in self.processes[who])
+        future.set_result(work.Answer(f"process {who}", 0, missing, None if missing else function(*rest)))
+        return future
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def test_a_process_gets_what_it_needs_once() -> None:
+    executor = OneAtATime([0, 0, 0, 1, 1])
+    workers = Workers(executor)
+    contents = workers.keep("the model"), workers.keep("the data")
+    tasks = [workers.start(double, contents, number) for number in range(10)]
+    for task in tasks:
+        workers.wait([task])
+    assert [task.result for task in tasks] == [2 * number for number in range(10)]
+    for process in (0, 1):
+        assert sum(len(sent) for who, sent in executor.log if who == process) == 2
+
+
+# Lost workers and failures.
+
+
+class Killer:
+    """Sets off with the pool; the worker that takes the first task of the ranking dies in it."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __call__(self, model: Any, ranking: Any, group: int) -> float:
+        try:
+            self.mark.touch(exist_ok=False)
+        except FileExistsError:
+            return work.score(model, ranking, group)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+
+def test_a_dask_worker_that_is_killed_costs_its_task(
+    alone: str, cluster: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tightrope.parallel.ranking.score_group", Killer(tmp_path / "killed"))
+    assert result_of(run(cluster.get_executor())) == alone
+    assert (tmp_path / "killed").exists()
+
+
+def test_a_pool_that_breaks_costs_its_tasks(
+    alone: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tightrope.parallel.ranking.score_group", Killer(tmp_path / "killed"))
+    with process_pool() as pool, caplog.at_level(logging.INFO, "tightrope"):
+        assert result_of(run(pool)) == alone
+    lines = [record.message for record in caplog.records if record.message.startswith("[executor]")]
+    assert len(lines) == 1
+    assert "BrokenProcessPool" in lines[0] and "goes on in this process" in lines[0]
+
+
+def test_a_pool_that_was_shut_down_is_done_without(alone: str) -> None:
+    pool = process_pool()
+    pool.shutdown()
+    assert result_of(run(pool)) == alone
+
+
+def fails(*_: Any) -> float:
+    raise ValueError("no memory")
+
+
+def test_a_task_that_fails_is_done_here(
+    alone: str, processes: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tightrope.parallel.ranking.score_group", fails)
+    with caplog.at_level(logging.INFO, "tightrope"):
+        assert result_of(run(processes)) == alone
+    assert "ValueError: no memory on a worker; this process does it" in caplog.text
+
+
+def test_what_is_no_executor_is_refused() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"executor: found builtins\.int.*client\.get_executor\(\)"):
+        run(2)
+
+
+def raises(model: Any, items: Any) -> float:
+    raise KeyError("of the user")
+
+
+def test_an_exception_of_the_function_reaches_the_caller_unchanged(processes: Any) -> None:
+    with pytest.raises(KeyError, match="of the user"):
+        run(processes, raises)
+
+
+def test_a_run_leaves_no_task_behind(processes: Any) -> None:
+    run(processes)
+    assert processes.submit(double, 2).result(timeout=30) == 4
+
+
+def test_a_function_that_can_not_be_pickled_is_no_obstacle(alone: str, processes: Any) -> None:
+    assert tightrope.report(run(processes, lambda model, items: closeness(model, items))).status == "met"
