@@ -35,9 +35,9 @@ def network() -> ov.Model:
     return model
 
 
-def validation_data() -> Dataset[Any, Any]:
+def validation_data(items: int = 48) -> Dataset[Any, Any]:
     compiled = ov.compile_model(network(), "CPU", F32)
-    return Dataset([(image, compiled(image)[0].copy()) for image in small_models.images(48, size=16)])
+    return Dataset([(image, compiled(image)[0].copy()) for image in small_models.images(items, size=16)])
 
 
 def run(executor: Any = None, function: Callable[..., Any] = closeness, **changes: Any) -> ov.Model:

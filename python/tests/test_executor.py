@@ -2,6 +2,8 @@
 """`executor`: the same result with workers of any kind, whatever happens to them."""
 
 import concurrent.futures
+import contextlib
+import functools
 import logging
 import multiprocessing
 import os
@@ -20,6 +22,7 @@ from parallel_job import closeness, result_of, run
 import tightrope
 from tightrope import InvalidArgumentError
 from tightrope.parallel import work
+from tightrope.parallel.validation import ValidationElsewhere
 from tightrope.parallel.workers import Workers
 
 
@@ -91,6 +94,85 @@ def test_mpi_gives_the_result_of_one_process(alone: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == alone
+
+
+# Validations.
+
+
+class Recorded(ValidationElsewhere):
+    """Says how many shards were evaluated, and how many came back."""
+
+    shards: list[int] = []
+    found: list[int] = []
+
+    def evaluate_parts(self, plan: Any, name: str, parts: Any) -> list[Any]:
+        result = super().evaluate_parts(plan, name, parts)
+        self.shards.append(len(parts))
+        self.found.append(sum(part is not None for part in result))
+        return result
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> type[Recorded]:
+    monkeypatch.setattr("tightrope.quantization.quantize_model.ValidationElsewhere", Recorded)
+    Recorded.shards, Recorded.found = [], []
+    return Recorded
+
+
+@pytest.fixture(scope="module")
+def judged_early() -> str:
+    return result_of(run(validation_dataset=parallel_job.validation_data(400), max_drop=0.003))
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
+def test_workers_share_the_items_that_a_candidate_is_judged_on(
+    kind: str, judged_early: str, recorded: type[Recorded], request: pytest.FixtureRequest
+) -> None:
+    with contextlib.ExitStack() as stack:
+        if kind == "threads":
+            executor: Any = stack.enter_context(concurrent.futures.ThreadPoolExecutor(2))
+        elif kind == "processes":
+            executor = request.getfixturevalue("processes")
+        else:
+            executor = request.getfixturevalue("cluster").get_executor()
+        model = run(executor, validation_dataset=parallel_job.validation_data(400), max_drop=0.003)
+    assert result_of(model) == judged_early
+    assert any(evaluation["early"] for evaluation in tightrope.report(model).evaluations)
+    assert min(recorded.shards) >= 2
+    assert recorded.found == recorded.shards
+
+
+def test_a_function_that_can_not_be_pickled_stays_here(
+    processes: Any,
+    judged_early: str,
+    recorded: type[Recorded],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    data = parallel_job.validation_data(400)
+    with caplog.at_level(logging.INFO, "tightrope"):
+        model = run(processes, lambda model, items: closeness(model, items), validation_dataset=data, max_drop=0.003)
+    assert result_of(model) == judged_early
+    assert sum(recorded.found) == 0
+    lines = [record.message for record in caplog.records if "can't be sent" in record.message]
+    assert len(lines) == 1
+    assert "lambda" in lines[0] and "validations stay in this process" in lines[0]
+
+
+def only_in(process: int, model: Any, items: Any) -> tuple[float, list[float]]:
+    if os.getpid() != process:
+        raise OSError("the data are not here")
+    return closeness(model, items)
+
+
+def test_a_function_that_fails_on_workers_is_called_here(
+    processes: Any, judged_early: str, recorded: type[Recorded]
+) -> None:
+    data = parallel_job.validation_data(400)
+    model = run(processes, functools.partial(only_in, os.getpid()), validation_dataset=data, max_drop=0.003)
+    assert result_of(model) == judged_early
+    assert len(recorded.shards) == 1 and recorded.found == [0]
 
 
 # What is sent.
@@ -204,7 +286,3 @@ def test_an_exception_of_the_function_reaches_the_caller_unchanged(processes: An
 def test_a_run_leaves_no_task_behind(processes: Any) -> None:
     run(processes)
     assert processes.submit(double, 2).result(timeout=30) == 4
-
-
-def test_a_function_that_can_not_be_pickled_is_no_obstacle(alone: str, processes: Any) -> None:
-    assert tightrope.report(run(processes, lambda model, items: closeness(model, items))).status == "met"

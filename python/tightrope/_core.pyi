@@ -84,6 +84,7 @@ def find_plan(
     options: str,
     accuracy: str,
     score_elsewhere: typing.Any | None = None,
+    elsewhere: typing.Any | None = None,
 ) -> tuple[Plan, str, bool, str, str]: ...
 def intermediate_model_path(folder: str, framework: str) -> str: ...
 def make_plan(

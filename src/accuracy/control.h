@@ -50,6 +50,7 @@ struct Means {
   // The plan with groups quantized in another way that promises less error; asked for where the limit is broken, or
   // with tune_hyperparams. Empty: nothing is repaired.
   std::function<Repaired(const Plan& plan)> repair = {};
+  Elsewhere elsewhere = {};
 };
 
 // What is known once the original has been measured.

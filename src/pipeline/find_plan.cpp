@@ -217,7 +217,8 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .damaged = [&] { return damaged_plan(model, options); },
       .evaluate_deployed = caller.evaluate_deployed,
       .deployed_precision = deployed_precision(model, accuracy),
-      .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); }};
+      .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); },
+      .elsewhere = caller.elsewhere};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
   if (!start.is_known) {

@@ -23,6 +23,7 @@ struct Caller {
   std::function<std::string()> calibration_fingerprint;
   std::function<std::string()> validation_fingerprint;
   ScoreElsewhere score_elsewhere = {};  // for the ranking; empty: everything is computed here
+  Elsewhere elsewhere = {};             // runs the user's function, too
 };
 
 // Measures the original, calibrates, measures the quantized model, and leaves out of the plan what the limit demands.

@@ -23,12 +23,14 @@ class Task:
     """A call of `work` on contents and arguments.
 
     done: it has a result, or has failed: then the caller does it.
+    is_lost: it failed because its workers did.
     """
 
     def __init__(self, work: Callable[..., Any], contents: tuple[str, ...], arguments: tuple[Any, ...]) -> None:
         self.work, self.contents, self.arguments = work, contents, arguments
         self.done = False
         self.failed = False
+        self.is_lost = False
         self.result: Any = None
         self.sent: dict[str, Any] = {}
         self.bounces = 0
@@ -123,7 +125,7 @@ class Workers:
                 self.copies_sent[key] = self.copies_sent.get(key, 0) + 1
         if self._is_broken:
             for task in self._waiting:
-                task.done = task.failed = True
+                task.done = task.failed = task.is_lost = True
             self._waiting.clear()
 
     def _absorb(self, task: Task, future: "concurrent.futures.Future[work.Answer]") -> None:
@@ -168,7 +170,7 @@ class Workers:
         else:
             get_logger().warning("[executor] a task was lost with its worker (%s); it is done again.", _text(error))
         if task.losses > _MOST_LOSSES:
-            task.done = task.failed = True
+            task.done = task.failed = task.is_lost = True
         else:
             self._waiting.append(task)
 

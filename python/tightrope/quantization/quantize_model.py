@@ -19,6 +19,7 @@ from tightrope.model_inputs import named_arrays
 from tightrope.onnx.quantization.backend_parameters import BackendParameters
 from tightrope.options import accuracy_options, quantize_options
 from tightrope.parallel.ranking import score_elsewhere
+from tightrope.parallel.validation import ValidationElsewhere
 from tightrope.parallel.workers import working_with
 from tightrope.parameters import (
     DropType,
@@ -240,12 +241,12 @@ def quantize_with_accuracy_control(
         )
     _core.check_options(json.dumps(options), json.dumps(accuracy), base.framework)
 
-    evaluation = Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
+    validation = base, validation_dataset, validation_fn, validation_device, validation_precision
     with ProgressBars(), working_with(executor) as workers:
         plan, report, met, shortfall, advice = _core.find_plan(
             base.core,
             *_calibration(calibration_dataset),
-            evaluation,
+            Evaluation(*validation),
             validation_dataset.get_length(),
             validation_dataset.has_random_access,
             _saving(base, accuracy),
@@ -254,6 +255,7 @@ def quantize_with_accuracy_control(
             json.dumps(options),
             json.dumps(accuracy),
             workers and score_elsewhere(workers),
+            workers and ValidationElsewhere(workers, *validation),
         )
     result: Model = _apply(base, plan, report)
     if met:
