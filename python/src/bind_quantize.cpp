@@ -92,14 +92,6 @@ Caller caller_with(py::object function, std::optional<std::int64_t> items, bool 
   return caller;
 }
 
-ScoreElsewhere scores_with(const std::optional<py::object>& function) {
-  if (!function) return {};
-  return [kept = keep(*function)](const Ranking& ranking, const std::function<bool(std::size_t, double)>& done) {
-    const py::gil_scoped_acquire gil;
-    (*kept)(py::cast(ranking, py::return_value_policy::reference), py::cpp_function(done));
-  };
-}
-
 // `object` has `count` and `evaluate_parts(plan, name, lists of positions)`, which returns a list of what an evaluation
 // gives, or None.
 Elsewhere elsewhere_with(const std::optional<py::object>& object) {

@@ -56,6 +56,14 @@ std::unique_ptr<Scorer> make_scorer(const Model& model, const Plan& plan, const 
 
 }  // namespace
 
+ScoreElsewhere scores_with(const std::optional<py::object>& function) {
+  if (!function) return {};
+  return [kept = keep(*function)](const Ranking& ranking, const std::function<bool(std::size_t, double)>& done) {
+    const py::gil_scoped_acquire gil;
+    (*kept)(py::cast(ranking, py::return_value_policy::reference), py::cpp_function(done));
+  };
+}
+
 void bind_ranking(py::module_& module) {
   py::class_<Ranking>(module, "Ranking", "All that the scores of a plan's groups depend on.")
       .def_property_readonly(

@@ -11,17 +11,25 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import openvino as ov
 import parallel_job
 import pytest
+import small_models
 from parallel_job import closeness, result_of, run
 
 import tightrope
+import tightrope.parallel.cluster
 from tightrope import InvalidArgumentError
+from tightrope.frameworks import make_base
 from tightrope.parallel import work
+from tightrope.parallel.contents import ModelHere, RankedPlan
 from tightrope.parallel.validation import ValidationElsewhere
 from tightrope.parallel.workers import Workers
 
@@ -189,7 +197,7 @@ class OneAtATime(concurrent.futures.Executor):
     def submit(self, fn: Callable[..., Any], /, *arguments: Any, **_: Any) -> "concurrent.futures.Future[Any]":
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         who = self._order[len(self.log) % len(self._order)]
-        function, contents, sent, rest = arguments
+        _, function, contents, sent, rest = arguments
         self.log.append((who, sorted(sent)))
         self.processes[who].update(sent)
         missing = tuple(key for key in contents if key not in self.processes[who])
@@ -211,6 +219,50 @@ def test_a_process_gets_what_it_needs_once() -> None:
     assert [task.result for task in tasks] == [2 * number for number in range(10)]
     for process in (0, 1):
         assert sum(len(sent) for who, sent in executor.log if who == process) == 2
+
+
+def test_one_model_is_not_taken_for_another_with_the_same_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[RankedPlan] = []
+
+    class Kept(RankedPlan):
+        def __init__(self, ranking: Any) -> None:
+            super().__init__(ranking)
+            kept.append(self)
+
+    monkeypatch.setattr("tightrope.parallel.ranking.RankedPlan", Kept)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        run(pool)
+    models = [ModelHere(make_base(parallel_job.network(), "test", None).core, None)]
+    normal = small_models.normal
+    monkeypatch.setattr(small_models, "normal", lambda seed, *more: normal(seed + 7, *more))
+    models.append(ModelHere(make_base(parallel_job.network(), "test", None).core, None))
+    scores = [kept[0].scorer(models[which]).score(0) for which in (0, 1, 0)]
+    assert scores[0] == scores[2] != scores[1]
+
+
+def test_large_contents_are_sent_to_dask_without_a_warning(cluster: Any) -> None:
+    workers = Workers(cluster.get_executor())
+    contents = (workers.keep(os.urandom(12_000_000)),)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        task = workers.wait([workers.start(len_of, contents)])
+    assert task.result == 12_000_000
+    assert workers.copies_sent == {contents[0]: 1}
+
+
+def len_of(content: bytes) -> int:
+    return len(content)
+
+
+def test_the_user_is_told_that_no_worker_answers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tightrope.parallel.workers._SECONDS_OF_SILENCE", 0.5)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, caplog.at_level(logging.INFO, "tightrope"):
+        pool.submit(time.sleep, 3)
+        workers = Workers(pool)
+        assert workers.wait([workers.start(double, (), 1)]).result == 2
+    assert caplog.text.count("[executor] no worker has answered") == 1
 
 
 # Lost workers and failures.
@@ -267,6 +319,18 @@ def test_a_task_that_fails_is_done_here(
     with caplog.at_level(logging.INFO, "tightrope"):
         assert result_of(run(processes)) == alone
     assert "ValueError: no memory on a worker; this process does it" in caplog.text
+    lines = [record.message for record in caplog.records if record.message.startswith("[executor]")]
+    assert "no worker is of use (ValueError: no memory); the run goes on in this process" in lines[-1]
+    assert len(lines) == 3  # not one for each group
+
+
+def test_a_worker_with_another_version_is_of_no_use(
+    alone: str, processes: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tightrope.parallel.contents._versions", lambda: "Tightrope 0 with OpenVINO 2020.1")
+    with caplog.at_level(logging.INFO, "tightrope"):
+        assert result_of(run(processes)) == alone
+    assert "Tightrope 0 with OpenVINO 2020.1 is needed" in caplog.text
 
 
 def test_what_is_no_executor_is_refused() -> None:
@@ -286,3 +350,42 @@ def test_an_exception_of_the_function_reaches_the_caller_unchanged(processes: An
 def test_a_run_leaves_no_task_behind(processes: Any) -> None:
     run(processes)
     assert processes.submit(double, 2).result(timeout=30) == 4
+
+
+# The command line.
+
+
+def command_line(*arguments: Any) -> "subprocess.CompletedProcess[str]":
+    program = [sys.executable, "-c", "import sys, tightrope_command; sys.exit(tightrope_command.main())"]
+    return subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def ranked(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Arguments that rank the groups of a model."""
+    folder = tmp_path_factory.mktemp("ranked")
+    ov.save_model(parallel_job.network(), folder / "model.xml", compress_to_fp16=False)
+    np.savez(folder / "data.npz", image=np.concatenate(small_models.images(8, size=16)))
+    return ["sensitivity", folder / "model.xml", "--calibration", folder / "data.npz", "--json"]
+
+
+def test_the_command_line_ranks_on_a_dask_cluster(ranked: list[Any], cluster: Any) -> None:
+    alone = command_line(*ranked)
+    assert alone.returncode == 0, alone.stderr
+    shared = command_line(*ranked, "--dask", cluster.scheduler.address)
+    assert shared.returncode == 0, shared.stderr
+    assert shared.stdout == alone.stdout
+    assert "[executor]" not in shared.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(tightrope.parallel.cluster, "_SECONDS_TO_CONNECT", 0.5)
+    with pytest.raises(InvalidArgumentError, match=r"option 'dask' is 'tcp://127\.0\.0\.1:1', where no scheduler"):
+        tightrope.parallel.cluster.connect("tcp://127.0.0.1:1")
+
+
+def test_the_command_line_ends_where_there_is_no_cluster(ranked: list[Any]) -> None:
+    result = command_line(*ranked, "--dask", "no address")
+    assert result.returncode == 2
+    assert "option 'dask' is 'no address'" in result.stderr

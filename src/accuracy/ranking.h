@@ -45,7 +45,7 @@ class GroupScorer {
 using ScoreElsewhere =
     std::function<void(const Ranking& ranking, const std::function<bool(std::size_t group, double score)>& done)>;
 
-// On so many threads of this process.
+// On so many threads of this process; empty for one.
 ScoreElsewhere scoring_threads(int count);
 
 // One score per group, 0 (harmless) to 1: the mean over samples of the error that quantizing only this group makes in

@@ -59,6 +59,7 @@ struct EndOfWork {
 }  // namespace
 
 ScoreElsewhere scoring_threads(int count) {
+  if (count < 2) return {};
   return [count](const Ranking& ranking, const std::function<bool(std::size_t, double)>& done) {
     const std::size_t groups = ranking.groups.size();
     GroupScorer scorer(ranking);

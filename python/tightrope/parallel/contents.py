@@ -8,8 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import openvino
+
 from tightrope._runtime import _core
 from tightrope.data.dataset import Dataset
+from tightrope.errors import InstallationError
 from tightrope.frameworks import Base, make_base
 from tightrope.quantization.validation import Evaluation, ValidationFunction
 
@@ -36,10 +39,18 @@ class ModelHere(NamedTuple):
     base: Base | None
 
 
+def _versions() -> str:
+    return f"Tightrope {_core.__version__} with OpenVINO {openvino.get_version()}"
+
+
 class ModelFiles:
-    """The model as it was given, as the contents of its files."""
+    """The model as it was given, as the contents of its files.
+
+    Raises InstallationError where it is read by other versions than it was written by: results could differ.
+    """
 
     def __init__(self, core: _core.Model) -> None:
+        self._versions = _versions()
         self._framework = core.framework
         self._name = "model.onnx" if self._framework == "onnx" else "model.xml"
         with tempfile.TemporaryDirectory() as folder:
@@ -47,6 +58,8 @@ class ModelFiles:
             self._files = {file.name: file.read_bytes() for file in files}
 
     def _unpack(self, folder: str) -> str:
+        if self._versions != _versions():
+            raise InstallationError(f"[executor] found {_versions()}; {self._versions} is needed")
         for name, data in self._files.items():
             Path(folder, name).write_bytes(data)
         return str(Path(folder, self._name))
@@ -64,8 +77,6 @@ class ModelFiles:
                 import onnx
 
                 return make_base(onnx.load(path), "executor", None)
-            import openvino
-
             return make_base(openvino.Core().read_model(path), "executor", None)
 
 
@@ -76,14 +87,14 @@ class RankedPlan:
         self._plan = ranking.plan.to_json()
         self._samples = ranking.samples
         self._settings = ranking.settings
-        self._scorer: _core.Scorer | None = None
+        self._scorer: tuple[ModelHere | ModelFiles, _core.Scorer] | None = None
 
     def scorer(self, model: ModelHere | ModelFiles) -> _core.Scorer:
         with _lock:  # threads share it, and what it has computed once
-            if self._scorer is None:
+            if self._scorer is None or self._scorer[0] is not model:
                 plan = _core.Plan.from_json(self._plan)
-                self._scorer = _core.Scorer(model.core, plan, self._samples, self._settings)
-            return self._scorer
+                self._scorer = model, _core.Scorer(model.core, plan, self._samples, self._settings)
+            return self._scorer[1]
 
 
 class SentValidation:
@@ -91,11 +102,17 @@ class SentValidation:
 
     def __init__(self, function: ValidationFunction, dataset: Dataset[Any, Any], device: str, precision: str) -> None:
         self._arguments = dataset, function, device, precision
-        self._evaluations: dict[int, Evaluation] = {}  # by thread: each keeps a compiled model
+        self._evaluations: dict[int, tuple[ModelHere | ModelFiles, Evaluation]] = {}  # by thread
 
     def evaluate(self, model: ModelHere | ModelFiles, plan: str, name: str, positions: list[int] | None) -> Any:
+        return self._evaluation(model)(_core.Plan.from_json(plan), name, positions, False)
+
+    def _evaluation(self, model: ModelHere | ModelFiles) -> Evaluation:
+        """Of each thread its own, since it keeps a compiled model."""
+        thread = threading.get_ident()
         with _lock:
-            base = model.base
-            assert base is not None
-            evaluation = self._evaluations.setdefault(threading.get_ident(), Evaluation(base, *self._arguments))
-        return evaluation(_core.Plan.from_json(plan), name, positions, False)
+            if thread not in self._evaluations or self._evaluations[thread][0] is not model:
+                base = model.base
+                assert base is not None
+                self._evaluations[thread] = model, Evaluation(base, *self._arguments)
+            return self._evaluations[thread][1]

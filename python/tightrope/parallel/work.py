@@ -33,10 +33,15 @@ class Answer:
 
 
 def perform(
-    work: Callable[..., Any], contents: tuple[str, ...], sent: dict[str, Any], arguments: tuple[Any, ...]
+    submission: str,
+    work: Callable[..., Any],
+    contents: tuple[str, ...],
+    sent: dict[str, Any],
+    arguments: tuple[Any, ...],
 ) -> Answer:
     """Calls `work` on contents and arguments, where this process has all of the contents.
 
+    submission: another one each time, since some executors remember what a call returned.
     contents: hashes of what the work needs. What this process was sent once it keeps.
     sent: contents by their hashes: pickled, or, for threads of the caller, as they are.
     """

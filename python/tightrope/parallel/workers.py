@@ -3,6 +3,10 @@
 
 import concurrent.futures
 import hashlib
+import math
+import secrets
+import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -16,7 +20,8 @@ from tightrope.parallel.contents import pickled
 _FIRST_TASKS = 4  # at a time, until it is known how many workers there are
 _MOST_BOUNCES = 3  # of a task without what it needs
 _MOST_LOSSES = 1  # of a task, until it is computed here
-_MOST_LOSSES_AT_FIRST = 3  # of tasks before any worker has answered
+_MOST_FAILURES_AT_FIRST = 3  # of tasks, lost ones too, before any was done
+_SECONDS_OF_SILENCE = 60.0  # until the user is told
 
 
 class Task:
@@ -53,7 +58,8 @@ class Workers:
         self._running: dict[concurrent.futures.Future[work.Answer], Task] = {}
         self._threads: set[tuple[str, int]] = set()  # that have answered
         self._lacking: set[str] = set()  # processes that have said so and not answered since
-        self._losses = 0
+        self._failures = 0
+        self._has_results = False
         self._is_broken = False
         self.bytes_sent = 0  # of contents
         self.copies_sent: dict[str, int] = {}  # of each
@@ -86,6 +92,7 @@ class Workers:
 
     def wait(self, tasks: Collection[Task]) -> Task:
         """The first of the tasks that is done."""
+        warning_due = time.monotonic() + _SECONDS_OF_SILENCE
         while True:
             for task in tasks:
                 if task.done:
@@ -94,6 +101,9 @@ class Workers:
             finished, _ = concurrent.futures.wait(
                 list(self._running), timeout=1, return_when=concurrent.futures.FIRST_COMPLETED
             )
+            if not finished and not self._threads and time.monotonic() > warning_due:
+                warning_due = math.inf
+                get_logger().warning("[executor] no worker has answered for %d s.", _SECONDS_OF_SILENCE)
             for future in finished:
                 self._absorb(self._running.pop(future), future)
 
@@ -115,9 +125,13 @@ class Workers:
             task = self._waiting[0]
             sent = {key: self._contents[key] for key in task.contents} if self.shares_memory else task.sent
             try:
-                future = self._executor.submit(work.perform, task.work, task.contents, sent, task.arguments)
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "Sending large graph")  # of Dask; it is sent once
+                    future = self._executor.submit(
+                        work.perform, secrets.token_hex(8), task.work, task.contents, sent, task.arguments
+                    )
             except Exception as error:
-                self._break(error)
+                self._break(_text(error))
                 break
             self._running[future] = self._waiting.popleft()
             for key, content in task.sent.items():
@@ -143,8 +157,13 @@ class Workers:
         self._lacking.discard(answer.process)
         task.done = True
         task.result = answer.result
-        if answer.failure:
-            task.failed = True
+        if not answer.failure:
+            self._has_results = True
+            return
+        task.failed = True
+        if self._never_works():
+            self._break(answer.failure)
+        else:
             get_logger().info("[executor] %s on a worker; this process does it.", answer.failure)
 
     def _bounce(self, task: Task, missing: tuple[str, ...]) -> None:
@@ -160,10 +179,8 @@ class Workers:
     def _lose(self, task: Task, error: BaseException) -> None:
         task.sent = {}
         task.losses += 1
-        self._losses += 1
-        never_worked = not self._threads and self._losses >= _MOST_LOSSES_AT_FIRST
-        if never_worked or isinstance(error, concurrent.futures.BrokenExecutor):
-            self._break(error)
+        if self._never_works() or isinstance(error, concurrent.futures.BrokenExecutor):
+            self._break(_text(error))
             task.losses = _MOST_LOSSES + 1
         elif task.losses > _MOST_LOSSES:
             get_logger().warning("[executor] a task was lost again (%s); this process does it.", _text(error))
@@ -174,9 +191,13 @@ class Workers:
         else:
             self._waiting.append(task)
 
-    def _break(self, error: BaseException) -> None:
+    def _never_works(self) -> bool:
+        self._failures += 1
+        return not self._has_results and self._failures >= _MOST_FAILURES_AT_FIRST
+
+    def _break(self, reason: str) -> None:
         if not self._is_broken:
-            get_logger().warning("[executor] no workers are left (%s); the run goes on in this process.", _text(error))
+            get_logger().warning("[executor] no worker is of use (%s); the run goes on in this process.", reason)
         self._is_broken = True
 
 

@@ -238,10 +238,10 @@ TEST(RankGroups, ReportsTheSameProgressInTheEndWhereverScoresComeFrom) {
 }
 
 TEST(RankGroups, EndsElsewhereWhereThereIsNoTimeLeft) {
-  const auto expected = scores_with({});
   int asked = 0;
   const auto two_groups = [&](double) { return ++asked < 2; };
-  EXPECT_THAT(scores_with(scoring_threads(1), two_groups), ElementsAre(expected[0], expected[1]));
+  EXPECT_THAT(scores_with(scoring_threads(2), two_groups).size(), testing::Le(2U));
+  EXPECT_EQ(asked, 2);
 }
 
 TEST(RankGroups, PassesOnWhatAThreadThrows) {
