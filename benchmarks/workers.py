@@ -3,7 +3,8 @@
 
     python benchmarks/workers.py [--layers 24] [--rounds 5]
 
-Prints seconds of the ranking alone and ratios, after a first run in which workers import Tightrope and get the model.
+Prints what the ranking alone took, and ratios, after a first run in which workers import Tightrope and get the model:
+seconds, and on a machine with other work to do what matters more, those that the busiest worker's processor took.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import itertools
 import logging
 import os
 import statistics
+import time
 from typing import Any
 
 import distributed
@@ -66,6 +68,12 @@ def rank(model: ov.Model, executor: Any) -> tuple[float, int]:
     raise AssertionError("the limit can't be met")
 
 
+def pin(core: int) -> None:
+    """All threads of this process, and those that they start, to one core."""
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(thread), {core})
+
+
 def cluster_of(workers: int) -> distributed.Client:
     """Each worker is a process with one thread on one core."""
     client = distributed.Client(
@@ -73,8 +81,25 @@ def cluster_of(workers: int) -> distributed.Client:
     )
     cores = itertools.cycle(sorted(os.sched_getaffinity(0)))
     for worker in client.scheduler_info()["workers"]:
-        client.run(lambda core: os.sched_setaffinity(0, {core}), next(cores), workers=[worker])
+        client.run(pin, next(cores), workers=[worker])
     return client
+
+
+class Measured:
+    """A cluster, and what rankings on it took."""
+
+    def __init__(self, name: str, client: distributed.Client) -> None:
+        self.name, self.client = name, client
+        self.seconds: list[float] = []
+        self.processor: list[float] = []  # of the worker that was busy longest
+
+    def rank(self, model: ov.Model) -> int:
+        before = self.client.run(time.process_time)
+        seconds, groups = rank(model, self.client.get_executor())
+        after = self.client.run(time.process_time)
+        self.seconds.append(seconds)
+        self.processor.append(max(after[worker] - before[worker] for worker in after))
+        return groups
 
 
 def main() -> None:
@@ -84,20 +109,20 @@ def main() -> None:
     arguments = parser.parse_args()
     tightrope.set_log_level(logging.ERROR)
     model = network(arguments.layers)
-    with cluster_of(1) as one, cluster_of(2) as two:
-        clients = {"one worker": one, "two workers": two}
-        seconds: dict[str, list[float]] = {name: [] for name in clients}
+    with cluster_of(1) as first, cluster_of(2) as second:
+        one, two = Measured("one worker", first), Measured("two workers", second)
         for round_ in range(arguments.rounds + 1):
-            for name, client in clients.items():  # in turns: other work of the machine disturbs both alike
-                spent, groups = rank(model, client.get_executor())
-                if round_ == 0:
-                    print(f"{name}, first run: {spent:.2f} s for {groups} groups", flush=True)
-                else:
-                    seconds[name].append(spent)
-        for name, all_ in seconds.items():
-            print(f"{name}: {statistics.median(all_):.2f} s ({', '.join(f'{one:.2f}' for one in all_)})")
-        ratios = [first / second for first, second in zip(*seconds.values(), strict=True)]
-        print(f"ratio: {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
+            for measured in (one, two):  # in turns: other work of the machine disturbs both alike
+                groups = measured.rank(model)
+                seconds, processor = measured.seconds[-1], measured.processor[-1]
+                print(
+                    f"{'first run' if round_ == 0 else f'round {round_}'}, {measured.name}: {groups} groups, "
+                    f"{seconds:.2f} s, {processor:.2f} s of the busiest worker's processor",
+                    flush=True,
+                )
+    for what, all_ in (("seconds", (one.seconds, two.seconds)), ("processor", (one.processor, two.processor))):
+        ratios = [alone / shared for alone, shared in zip(all_[0][1:], all_[1][1:], strict=True)]
+        print(f"ratio of {what}: {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
 
 
 if __name__ == "__main__":
