@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import openvino
@@ -30,13 +32,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def examples(data: Path, tmp_path: Path) -> Path:
+def copy_of_examples(data: Path, folder: Path) -> Path:
     """A copy of examples/ beside the build tree, with the data that `python demo_data.py data` makes."""
-    place = tmp_path / "examples"
+    place = folder / "examples"
     shutil.copytree(ROOT / "examples", place, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(data, place / "data")
-    (tmp_path / "build").symlink_to(BUILD)
+    (folder / "build").symlink_to(BUILD)
     return place
 
 
@@ -64,12 +65,29 @@ def onnxruntime_library() -> dict[str, str]:
     return {"TIGHTROPE_ONNXRUNTIME": str(library)}
 
 
+@pytest.fixture(scope="session")
+def outputs(
+    data: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[dict[Path, Future[str]]]:
+    """What the pages of the chosen tests print; two run at a time, each in a folder of its own."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    chosen = [item.callspec.params["page"] for item in items if item.originalname == RUN_PAGE]
+
+    def run_page(page: Path) -> str:
+        examples = copy_of_examples(data, tmp_path_factory.mktemp(page.stem))
+        return run([sys.executable, ROOT / "tests" / "docs" / "run_page.py", page], examples)
+
+    with ThreadPoolExecutor(2) as pool:
+        yield {page: pool.submit(run_page, page) for page in chosen}
+
+
 @pytest.mark.parametrize("page", pages_with("python", "sh"), ids=name_of)
-def test_the_examples_of_a_page_run_one_after_the_other(page: Path, examples: Path) -> None:
-    output = run([sys.executable, ROOT / "tests" / "docs" / "run_page.py", page], examples)
-    assert output.count(f"--- {page.name}, line") == sum(
-        block.language in ("python", "sh") and not block.file for block in blocks_of(page)
-    )
+def test_the_examples_of_a_page_run_one_after_the_other(page: Path, outputs: dict[Path, Future[str]]) -> None:
+    blocks = [block for block in blocks_of(page) if block.language in ("python", "sh") and not block.file]
+    assert outputs[page].result().count(f"--- {page.name}, line") == len(blocks)
+
+
+RUN_PAGE = test_the_examples_of_a_page_run_one_after_the_other.__name__
 
 
 def includes(code: str) -> tuple[str, str]:
@@ -85,7 +103,8 @@ def is_of_the_example(block: Block) -> bool:
     return re.sub(r"\s+", " ", block.code.strip()) in re.sub(r"\s+", " ", EXAMPLE.read_text())
 
 
-def test_the_cpp_examples_compile_and_run(examples: Path) -> None:
+def test_the_cpp_examples_compile_and_run(data: Path, tmp_path: Path) -> None:
+    examples = copy_of_examples(data, tmp_path)
     metric = re.search(r"^double psnr\(.*?^}\n", EXAMPLE.read_text(), re.MULTILINE | re.DOTALL)
     assert metric
     shown = {
