@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The code blocks of the pages, and what they ask for.
 
-A comment in front of a block, which readers don't see, may say `not run: REASON`, or `file: NAME` for a block that is a
-file. Every other block of Python, shell or C++ is run.
+A comment in front of a block, which readers don't see, may say `not run: REASON`, `file: NAME` for a block that is a
+file, or `printed: BY WHAT`. Every other block of Python, shell or C++ is run.
 """
 
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(
-    r"(?:^<!-- (?P<mark>not run|file): (?P<text>[^\n]*) -->\n+)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
+    r"(?:^<!-- (?P<mark>not run|file|printed): (?P<text>[^\n]*) -->\n+)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -23,6 +23,7 @@ class Block:
     line: int  # of the page, where the code begins
     file: str = ""  # the name of the file that the block is
     not_run: str = ""  # the reason
+    printed: bool = False  # by what runs before, but for numbers
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -30,8 +31,16 @@ def blocks_of(page: Path) -> list[Block]:
     found = []
     for match in _BLOCK.finditer(text):
         marks = {match["mark"]: match["text"]}
-        line = text.count("\n", 0, match.start("code")) + 1
-        found.append(Block(match["language"], match["code"], line, marks.get("file", ""), marks.get("not run", "")))
+        found.append(
+            Block(
+                match["language"],
+                match["code"],
+                line=text.count("\n", 0, match.start("code")) + 1,
+                file=marks.get("file", ""),
+                not_run=marks.get("not run", ""),
+                printed="printed" in marks,
+            )
+        )
     return found
 
 
