@@ -90,7 +90,7 @@ def test_the_examples_of_a_page_run_one_after_the_other(page: Path, outputs: dic
 
 
 def without_numbers(text: str) -> str:
-    return re.sub(r"\d[\d.e-]*", "N", text)
+    return re.sub(r"\d[\d.e-]*", "N", re.sub(r" +", " ", text))
 
 
 RUN_PAGE = test_the_examples_of_a_page_run_one_after_the_other.__name__
