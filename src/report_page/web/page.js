@@ -19,7 +19,8 @@ function showMetrics(report) {
   add("Result", number(report.final_metric), change(report.drop));
   if (report.drop != null) add("Limit of the drop", dropText(report, report.max_drop), report.status);
   if (report.interval) {
-    add("Drop on all data of this kind", `${dropText(report, report.interval.low)} to ${dropText(report, report.interval.high)}`,
+    const [low, high] = [report.interval.low, report.interval.high].map((end) => dropText(report, end, 3));
+    add("Drop on all data of this kind", `${low} to ${high}`,
       `with ${number(100 * report.interval.confidence)} % confidence`);
   }
   if (report.deployed) {
@@ -34,7 +35,7 @@ function showMetrics(report) {
   }
   if (report.latency) {
     const { original, final } = report.latency;
-    add("One inference", duration(final), `original ${duration(original)}: ${number(original / final)} times as fast`);
+    add("One inference", duration(final), `original ${duration(original)}: ${number(original / final, 3)} times as fast`);
   }
   if (report.calibration_items) add("Calibration items", String(report.calibration_items), report.framework);
   show("metrics").querySelector("dl").append(...tiles);
