@@ -4,11 +4,12 @@
 # make build  .venv with tightrope installed, build/ with the command line
 # make bench  measures against NNCF; prints ratios
 # make fuzz   compares the reference placement with NNCF's on COUNT random models, from number SEED on
-# make lint   format, types, layers
+# make lint   format, types, layers; the docs without a warning
+# make docs   the pages of docs/ with the reference of the interfaces, in build/docs/html
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test browser mpi build bench fuzz lint format clean
+.PHONY: demo test browser mpi build bench fuzz lint docs format clean
 
 PYTHON := .venv/bin/python
 JOBS ?= $(shell nproc)
@@ -42,8 +43,13 @@ bench: build .venv/test.stamp
 fuzz: build .venv/test.stamp
 	$(PYTHON) tests/fuzz/placement_fuzz.py --count $(COUNT) --seed $(SEED) --jobs $(JOBS)
 
-lint: build .venv/lint.stamp .venv/test.stamp
+lint: build docs .venv/lint.stamp .venv/test.stamp
 	scripts/lint.sh
+
+# Links and references that lead nowhere are warnings, and those are errors.
+docs: build .venv/docs.stamp
+	scripts/install_debian_packages.sh doxygen
+	$(PYTHON) -m sphinx --fail-on-warning --keep-going --quiet --builder html --conf-dir docs . build/docs/html
 
 format: .venv/lint.stamp
 	git ls-files '*.h' '*.cpp' | xargs .venv/bin/clang-format -i

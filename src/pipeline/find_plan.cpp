@@ -7,6 +7,8 @@
 
 #include "base/json.h"
 #include "base/model_fingerprint.h"
+#include "devices/processor.h"
+#include "graph/site.h"
 #include "pipeline/alternatives.h"
 #include "pipeline/damaged_plan.h"
 #include "pipeline/forecast.h"
@@ -173,6 +175,34 @@ std::vector<double> measured_latencies(const Model& model, std::span<const Plan>
   return seconds;
 }
 
+// Elements of the weights that the plan keeps in 8 bits.
+double weight_elements(const Graph& graph, const Plan& plan) {
+  double elements = 0;
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.kind != SiteKind::kWeight) continue;
+    double product = 1;
+    for (const std::int64_t length : graph.value(value_of(quantizer, graph)).shape)
+      product *= static_cast<double>(length);
+    elements += product;
+  }
+  return elements;
+}
+
+std::vector<FactRecord> environment_of(const Model& model, const Caller& caller, const AccuracyOptions& options) {
+  const std::string& precision = options.validation_precision;
+  std::vector<FactRecord> facts = {{"Tightrope", TIGHTROPE_VERSION},
+                                   {"runtime", model.runtime()},
+                                   {"processor", description_of_host()},
+                                   {"device of the validation", options.validation_device},
+                                   {"precision of the validation", precision.empty() ? "the device's" : precision},
+                                   {"fingerprint of the model", fingerprint_of(model)}};
+  if (!options.work_dir.empty()) {  // otherwise the data need not be readable twice
+    facts.push_back({"fingerprint of the calibration data", caller.calibration_fingerprint()});
+    facts.push_back({"fingerprint of the validation data", caller.validation_fingerprint()});
+  }
+  return facts;
+}
+
 // The report of the plan becomes part of that of the whole run.
 void add_to(Report& report, const Report& planned) {
   report.framework = planned.framework;
@@ -218,6 +248,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .evaluate_deployed = caller.evaluate_deployed,
       .deployed_precision = deployed_precision(model, accuracy),
       .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); },
+      .weight_elements = [&](const Plan& plan) { return weight_elements(model.graph(), plan); },
       .elsewhere = caller.elsewhere};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
@@ -231,6 +262,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
   if (caller.save_intermediate) caller.save_intermediate(planned.plan);
   Controlled controlled = control_accuracy(planned.plan, means, accuracy, std::move(start));
   add_estimates(controlled.report, expected);
+  controlled.report.environment = environment_of(model, caller, accuracy);
   return controlled;
 }
 

@@ -49,7 +49,7 @@ TEST(OutputError, IsTheMeanOverOutputs) {
 
 TEST(OutputError, IsCappedAtOne) { EXPECT_EQ(error_of({floats({100})}, {floats({1})}), 1); }
 
-TEST(OutputError, OfAZeroOutputIsZeroWithoutAnErrorAndOneWithOne) {
+TEST(OutputError, T12OfAZeroOutputIsZeroWithoutAnErrorAndOneWithOne) {
   EXPECT_EQ(error_of({floats({0, 0})}, {floats({0, 0})}), 0);
   EXPECT_EQ(error_of({floats({0, 1e-3F})}, {floats({0, 0})}), 1);
   EXPECT_EQ(error_of({floats({})}, {floats({})}), 0);
@@ -137,7 +137,7 @@ TEST(RankGroups, RunsTheOriginalOnce) {
   EXPECT_EQ(model->usage().options.precision, "bf16");
 }
 
-TEST(RankGroups, ScoresActivationsAloneWhereWeightsStay) {
+TEST(RankGroups, T08ScoresActivationsAloneWhereWeightsStay) {
   auto [model, plan] = chain();
   plan.quantizers[5].range = {{-1, -1}, {1, 1}, 255};  // a weight that loses half of its size
   const auto groups = form_groups(plan);
