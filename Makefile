@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test browser build bench fuzz lint docs format clean
+.PHONY: demo test browser mpi build bench fuzz lint docs format clean
 
 PYTHON := .venv/bin/python
 JOBS ?= $(shell nproc)
@@ -24,13 +24,16 @@ CMAKE_FILES := CMakeLists.txt CMakePresets.json $(wildcard cmake/*)
 demo: build .venv/demo.stamp
 	$(PYTHON) examples/demo.py
 
-test: build .venv/test.stamp .venv/demo.stamp browser
+test: build .venv/test.stamp .venv/demo.stamp browser mpi
 	cd build && ctest --output-on-failure -j $(JOBS)
 	TIGHTROPE_BINARY=$(CURDIR)/build/tightrope $(PYTHON) -m pytest
 
 # The report page is tested in Chromium; where it can't be installed, those tests are skipped and say so.
 browser:
 	scripts/install_debian_packages.sh chromium || echo "Tests in a browser will be skipped."
+
+mpi:
+	scripts/install_debian_packages.sh openmpi-bin || echo "Tests with mpirun will be skipped."
 
 build: .venv/tightrope.stamp
 

@@ -52,6 +52,7 @@ struct Means {
   std::function<Repaired(const Plan& plan)> repair = {};
   // How many elements the weights have that a plan keeps in 8 bits. Empty: weights leave 8 bits with their operations.
   std::function<double(const Plan& plan)> weight_elements = {};
+  Elsewhere elsewhere = {};
 };
 
 // What is known once the original has been measured.

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "accuracy/ranking.h"
 #include "base/json.h"
 #include "base/model_fingerprint.h"
 #include "devices/processor.h"
@@ -130,7 +129,7 @@ class Planning {
 
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
                          const AccuracyOptions& options, Store* store,
-                         const std::function<bool(double seconds)>& has_time) {
+                         const std::function<bool(double seconds)>& has_time, const ScoreElsewhere& elsewhere) {
   const std::string name = "scores of " + name_of_evaluation(plan);  // repaired or not
   if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
@@ -139,7 +138,7 @@ std::vector<double> rank(const Model& model, const Plan& plan, std::span<const G
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
   std::vector<double> scores =
-      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
+      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time, elsewhere);
   if (store != nullptr && scores.size() == groups.size()) store->keep(name, Json(scores).dump());
   return scores;
 }
@@ -237,7 +236,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .memory = memory_in(store.get()),
       .rank =
           [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
-            return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
+            return rank(model, plan, groups, planning, accuracy, store.get(), has_time, caller.score_elsewhere);
           },
       .latency =
           [&](std::span<const Plan> plans) {
@@ -249,7 +248,8 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .evaluate_deployed = caller.evaluate_deployed,
       .deployed_precision = deployed_precision(model, accuracy),
       .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); },
-      .weight_elements = [&](const Plan& plan) { return weight_elements(model.graph(), plan); }};
+      .weight_elements = [&](const Plan& plan) { return weight_elements(model.graph(), plan); },
+      .elsewhere = caller.elsewhere};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
   if (!start.is_known) {
