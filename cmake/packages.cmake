@@ -25,25 +25,25 @@ set(CPACK_DEBIAN_CLI_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_CLI_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_CLI_PACKAGE_SUGGESTS python3-venv)
 set(CPACK_COMPONENT_CLI_DESCRIPTION "quantizes OpenVINO and ONNX models to 8 bits and keeps their accuracy
- Tightrope measures a metric on data and returns to floating point the
- operations that must not be quantized, until the metric has dropped by no
- more than a limit. This package has the command line.
- .
- OpenVINO ${OpenVINO_VERSION_MAJOR}.${OpenVINO_VERSION_MINOR} is needed and not a package of Debian: for instance
- 'pip install openvino' in a Python environment.")
+Tightrope measures a metric on data and returns to floating point the
+operations that must not be quantized, until the metric has dropped by no
+more than a limit. This package has the command line.
+
+OpenVINO ${OpenVINO_VERSION_MAJOR}.${OpenVINO_VERSION_MINOR} is needed and not a package of Debian: for instance
+'pip install openvino' in a Python environment.")
 
 set(CPACK_DEBIAN_CPP_PACKAGE_NAME libtightrope-dev)
 set(CPACK_DEBIAN_CPP_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_CPP_PACKAGE_DEPENDS "zlib1g-dev, libsqlite3-dev, libprotobuf-dev (>= 3.21)")
 set(CPACK_DEBIAN_CPP_PACKAGE_SUGGESTS cmake)
 set(CPACK_COMPONENT_CPP_DESCRIPTION "quantizes models to 8 bits and keeps their accuracy (C++ library)
- Tightrope measures a metric on data and returns to floating point the
- operations that must not be quantized, until the metric has dropped by no
- more than a limit. This package has headers, static libraries and the CMake
- package.
- .
- OpenVINO ${OpenVINO_VERSION_MAJOR}.${OpenVINO_VERSION_MINOR} is needed and not a package of Debian: the CMake variable
- OpenVINO_DIR says where it is.")
+Tightrope measures a metric on data and returns to floating point the
+operations that must not be quantized, until the metric has dropped by no
+more than a limit. This package has headers, static libraries and the CMake
+package.
+
+OpenVINO ${OpenVINO_VERSION_MAJOR}.${OpenVINO_VERSION_MINOR} is needed and not a package of Debian: the CMake variable
+OpenVINO_DIR says where it is.")
 
 # What every Debian package has in its folder of share/doc.
 set(documents ${PROJECT_BINARY_DIR}/debian)

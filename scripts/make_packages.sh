@@ -18,7 +18,7 @@ unpacked=$(echo "$PWD/$work"/tightrope-*)
 ln -s "$PWD/.venv" "$unpacked/.venv"
 CXX=c++ "$unpacked/.venv/bin/python" -m build --quiet --wheel --no-isolation --outdir "$work/wheel" "$unpacked" \
   --config-setting=cmake.define.TIGHTROPE_WERROR=ON --config-setting=build-dir="$unpacked/build"
-PATH="$PWD/.venv/bin:$PATH" .venv/bin/auditwheel --quiet repair --wheel-dir dist "$work"/wheel/*.whl
+PATH="$PWD/.venv/bin:$PATH" .venv/bin/auditwheel repair --wheel-dir dist "$work"/wheel/*.whl
 
 # Debian's folder for libraries is named after the kind of machine.
 cmake -B build -DCMAKE_INSTALL_LIBDIR="lib/$(g++ -print-multiarch)" >/dev/null

@@ -124,6 +124,6 @@ def test_a_project_finds_the_debian_library(debian, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("lintian"), reason="lintian is not installed")
-def test_lintian_finds_no_errors():
-    found = output_of("lintian", "--fail-on=none", *DIST.glob("*.deb"))
-    assert not [line for line in found.splitlines() if line.startswith("E: ")], found
+def test_lintian_has_nothing_to_say():
+    found = output_of("lintian", "--fail-on=none", "--suppress-tags", "initial-upload-closes-no-bugs", *DIST.glob("*.deb"))
+    assert [line for line in found.splitlines() if line[:2] in ("E:", "W:")] == []
