@@ -72,7 +72,11 @@ def test_zsh_completes_commands_options_and_files(zsh):
 
 @pytest.mark.parametrize(
     "load",
-    ["fpath=($PWD $fpath); compinit -u -D", "compinit -u -D; source ./_tightrope", 'compinit -u -D; eval "$(<_tightrope)"'],
+    [
+        "fpath=($PWD $fpath); compinit -u -D",
+        "compinit -u -D; source ./_tightrope",
+        'compinit -u -D; eval "$(<_tightrope)"',
+    ],
     ids=["found", "sourced", "evaluated"],
 )
 def test_zsh_knows_the_completion_once_it_is_loaded(load, tmp_path):

@@ -58,7 +58,9 @@ def test_the_program_runs_on_another_patch_release(openvino_release, tmp_path):
 def test_another_version_is_refused_unless_asked_for(openvino_release):
     version = f"{MAJOR}.{MINOR - 1}.0" if MINOR else f"{MAJOR - 1}.4.0"
     release = openvino_release(version)
-    check_refused(start(release / "openvino"), CANNOT_QUANTIZE, f"OpenVINO {version} was found in {release}", "TIGHTROPE_ANY_")
+    check_refused(
+        start(release / "openvino"), CANNOT_QUANTIZE, f"OpenVINO {version} was found in {release}", "TIGHTROPE_ANY_"
+    )
     tried = start(release / "openvino", TIGHTROPE_ANY_OPENVINO="1")
     assert f"OpenVINO {version} was found" not in tried.stderr
 

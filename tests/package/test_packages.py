@@ -46,7 +46,7 @@ def test_the_sdist_has_what_building_needs_and_nothing_else():
         names = [name.split("/", 1)[1] for name in archive.getnames()]
     first = {name.split("/")[0] for name in names}
     assert first == {
-        *("CMakeLists.txt", "LICENSE", "PKG-INFO", "README.md", "VERSION", "pyproject.toml"),
+        *("CHANGELOG.md", "CMakeLists.txt", "LICENSE", "PKG-INFO", "README.md", "VERSION", "pyproject.toml"),
         *("cli", "cmake", "include", "packaging", "python", "scripts", "src", "third_party"),
     }
     assert not [name for name in names if name.startswith("python/tests") or name.endswith((".xml", ".bin", ".png"))]
@@ -125,5 +125,7 @@ def test_a_project_finds_the_debian_library(debian, tmp_path):
 
 @pytest.mark.skipif(not shutil.which("lintian"), reason="lintian is not installed")
 def test_lintian_has_nothing_to_say():
-    found = output_of("lintian", "--fail-on=none", "--suppress-tags", "initial-upload-closes-no-bugs", *DIST.glob("*.deb"))
+    found = output_of(
+        "lintian", "--fail-on=none", "--suppress-tags", "initial-upload-closes-no-bugs", *DIST.glob("*.deb")
+    )
     assert [line for line in found.splitlines() if line[:2] in ("E:", "W:")] == []
