@@ -117,10 +117,11 @@ void load_openvino() {
     if (refused.empty()) refused = reason;
   }
   if (refused.empty()) refused = named.empty() ? "there is no OpenVINO" : fmt::format("there is none in '{}'", named);
-  throw std::runtime_error(fmt::format(
-      "[start] {0}; OpenVINO {2}.{3} is needed: 'pip install openvino=={2}.{3}.*' in the active Python environment, or in "
-      "another one that {1} names (TIGHTROPE_ANY_OPENVINO=1 tries any version)",
-      refused, kVariable, OPENVINO_VERSION_MAJOR, OPENVINO_VERSION_MINOR));
+  throw std::runtime_error(
+      fmt::format("[start] {0}; OpenVINO {2}.{3} is needed: 'pip install openvino=={2}.{3}.*' in the active Python "
+                  "environment, or in "
+                  "another one that {1} names (TIGHTROPE_ANY_OPENVINO=1 tries any version)",
+                  refused, kVariable, OPENVINO_VERSION_MAJOR, OPENVINO_VERSION_MINOR));
 }
 
 }  // namespace tightrope::cli
