@@ -108,7 +108,7 @@ struct QuantizeOptions {
   std::optional<bool> weight_rounding;   // by the data, of all layers; unset: of those that lose much; false: of none
   RangeEstimator activation_range;
   RangeEstimator weight_range;
-  bool batchwise_statistics = false;  // each entry along the first axis of an activation is an item of its own
+  bool batchwise_statistics = false;  // calibration items are batches, whose samples count one by one
   bool inplace_statistics = true;     // computed inside of the graph where that is possible
   std::string statistics_path;        // file to reuse statistics from, and to write them to; empty: none
   bool compress_weights = true;       // see Plan

@@ -42,6 +42,8 @@ class Model:
     def __init__(self, original: typing.Any, clone: typing.Any) -> None: ...
     @property
     def framework(self) -> str: ...
+    @property
+    def inputs(self) -> int: ...
 
 def apply_onnx(model: Model, plan: Plan) -> bytes: ...
 def check_options(options: str, accuracy: str | None, framework: str) -> None: ...
@@ -49,18 +51,24 @@ def find_plan(
     model: Model,
     start: typing.Any,
     size: typing.SupportsInt | typing.SupportsIndex | None,
+    batch_size: typing.SupportsInt | typing.SupportsIndex,
     evaluate: typing.Any,
     items: typing.SupportsInt | typing.SupportsIndex | None,
     random_access: bool,
     save_intermediate: typing.Any | None,
     calibration_fingerprint: typing.Any,
     validation_fingerprint: typing.Any,
+    on_event: typing.Any | None,
     options: str,
     accuracy: str,
 ) -> tuple[Plan, str, bool, str, str]: ...
 def intermediate_model_path(folder: str, framework: str) -> str: ...
 def make_plan(
-    model: Model, start: typing.Any, size: typing.SupportsInt | typing.SupportsIndex | None, options: str
+    model: Model,
+    start: typing.Any,
+    size: typing.SupportsInt | typing.SupportsIndex | None,
+    batch_size: typing.SupportsInt | typing.SupportsIndex,
+    options: str,
 ) -> tuple[Plan, str]: ...
 def onnx_base(model: bytes, folder: str) -> bytes: ...
 def onnxruntime_version() -> str: ...

@@ -13,6 +13,7 @@
 #include "accuracy/groups.h"
 #include "accuracy/latency.h"
 #include "base/stopwatch.h"
+#include "base/watch.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
 #include "tightrope/report.h"
@@ -50,6 +51,7 @@ struct Means {
   // The plan with groups quantized in another way that promises less error; asked for where the limit is broken, or
   // with tune_hyperparams. Empty: nothing is repaired.
   std::function<Repaired(const Plan& plan)> repair = {};
+  Watch watch = {};  // where it is stopped, what follows is as if the time budget had ended
 };
 
 // What is known once the original has been measured.

@@ -21,6 +21,7 @@ struct Caller {
   // Of the data, for AccuracyOptions::work_dir; asked for only where there is one.
   std::function<std::string()> calibration_fingerprint;
   std::function<std::string()> validation_fingerprint;
+  EventFn on_event = {};  // is told what happens, of any progress too
 };
 
 // Measures the original, calibrates, measures the quantized model, and leaves out of the plan what the limit demands.
