@@ -6,11 +6,12 @@
 # make fuzz   compares the reference placement with NNCF's on COUNT random models, from number SEED on
 # make package  dist/: sdist, wheel, Debian packages
 # make check-packages  tests them in a new environment
-# make lint   format, types, layers
+# make lint   format, types, layers; the docs without a warning
+# make docs   the pages of docs/ with the reference of the interfaces, in build/docs/html
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test browser shells build bench fuzz package check-packages lint format clean
+.PHONY: demo test browser shells mpi build bench fuzz package check-packages lint docs format clean
 
 PYTHON := .venv/bin/python
 JOBS ?= $(shell nproc)
@@ -25,7 +26,7 @@ CMAKE_FILES := CMakeLists.txt CMakePresets.json $(wildcard cmake/*)
 demo: .venv/tightrope.stamp .venv/demo.stamp
 	$(PYTHON) examples/demo.py
 
-test: build .venv/test.stamp .venv/demo.stamp browser shells
+test: build .venv/test.stamp .venv/demo.stamp browser shells mpi
 	cd build && ctest --output-on-failure -j $(JOBS)
 	TIGHTROPE_BINARY=$(CURDIR)/build/tightrope $(PYTHON) -m pytest
 
@@ -36,6 +37,9 @@ browser:
 # So is the completion of commands in zsh and fish.
 shells:
 	scripts/install_debian_packages.sh zsh fish || echo "Tests of completion in zsh and fish will be skipped."
+
+mpi:
+	scripts/install_debian_packages.sh openmpi-bin || echo "Tests with mpirun will be skipped."
 
 build: .venv/tightrope.stamp build/built.stamp
 
@@ -52,8 +56,13 @@ package: .venv/tightrope.stamp .venv/package.stamp
 check-packages: package
 	scripts/check_packages.sh
 
-lint: build .venv/lint.stamp .venv/test.stamp
+lint: build docs .venv/lint.stamp .venv/test.stamp
 	scripts/lint.sh
+
+# Links and references that lead nowhere are warnings, and those are errors.
+docs: build .venv/docs.stamp
+	scripts/install_debian_packages.sh doxygen
+	$(PYTHON) -m sphinx --fail-on-warning --keep-going --quiet --builder html --conf-dir docs . build/docs/html
 
 format: .venv/lint.stamp
 	git ls-files '*.h' '*.cpp' | xargs .venv/bin/clang-format -i

@@ -214,6 +214,17 @@ void add_limits(CLI::App& command, Arguments& arguments) {
 void add_ranking(CLI::App& command, LimitArguments& limits) {
   command.add_option("--ranking-subset-size", limits.ranking_subset_size, "Items that rank the operations")
       ->group(kControl);
+  CLI::Option* workers = command
+                             .add_option("--workers", limits.workers,
+                                         "Groups of operations that are ranked at a time, on threads; default: 1")
+                             ->check(CLI::Range(1, 1024))
+                             ->group(kControl);
+  command
+      .add_option("--dask", limits.dask,
+                  "Rank on the workers of a Dask cluster, by its scheduler's address; needs the Python package")
+      ->type_name("ADDRESS")
+      ->excludes(workers)
+      ->group(kControl);
 }
 
 // Commands ------------------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ struct LimitArguments {
   std::string restore_mode = "activations_and_weights";
   std::optional<std::int64_t> max_validations;
   std::optional<std::int64_t> ranking_subset_size;
+  int workers = 1;   // groups that are ranked at a time
+  std::string dask;  // address of the scheduler of a cluster that ranks
   std::optional<std::string> intermediate_model_dir;
   std::string objective = "operations";
   std::optional<bool> repair;

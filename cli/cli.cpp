@@ -85,8 +85,17 @@ std::optional<Shortfall> run_chosen(const CLI::App& chosen, Arguments& arguments
   return std::nullopt;
 }
 
+ScoreElsewhere elsewhere(const LimitArguments& typed, const Cluster& cluster) {
+  if (typed.dask.empty()) return scoring_threads(typed.workers);
+  if (cluster) return cluster(typed.dask);
+  throw InvalidArgument(
+      "option 'dask' needs Python, which this program does without; install the packages tightrope and distributed "
+      "('pip install tightrope distributed') and run the 'tightrope' that comes with them");
+}
+
 // An exit code for everything that may go wrong on the way.
-int run_command(const CLI::App& chosen, Arguments& arguments, std::ostream& out, std::ostream& err) {
+int run_command(const CLI::App& chosen, Arguments& arguments, std::ostream& out, std::ostream& err,
+                const Cluster& cluster) {
   const Terminal::Style style = style_for(err);
   const auto fail = [&](int code, std::string_view message) {
     write_error(err, style, message);
@@ -94,6 +103,7 @@ int run_command(const CLI::App& chosen, Arguments& arguments, std::ostream& out,
   };
   try {
     std::optional<Shortfall> shortfall;
+    arguments.quantize.elsewhere = arguments.sensitivity.elsewhere = elsewhere(arguments.limits, cluster);
     {
       const Terminal terminal(err, style, arguments.quiet);
       shortfall = run_chosen(chosen, arguments, out);
@@ -146,7 +156,7 @@ std::string meant_in(std::span<const std::string> arguments, const CLI::App& com
   return {};
 }
 
-int run_parsed(std::span<const std::string> typed, std::ostream& out, std::ostream& err) {
+int run_parsed(std::span<const std::string> typed, std::ostream& out, std::ostream& err, const Cluster& cluster) {
   if (typed.empty()) {
     err << kShortHelp << std::flush;
     return kBadArguments;
@@ -194,7 +204,7 @@ int run_parsed(std::span<const std::string> typed, std::ostream& out, std::ostre
     err << kShortHelp << std::flush;
     return kBadArguments;
   }
-  if (!print_config) return run_command(**chosen, values, out, err);
+  if (!print_config) return run_command(**chosen, values, out, err, cluster);
   out << to_toml(**chosen) << std::flush;
   return kDone;
 }
@@ -214,10 +224,10 @@ std::vector<std::string> resumed(std::span<const std::string> arguments) {
   return result;
 }
 
-int run_first(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+int run_first(std::span<const std::string> arguments, std::ostream& out, std::ostream& err, const Cluster& cluster) {
   const std::string first = arguments.empty() ? "" : arguments.front();
-  if (first == "resume") return run_parsed(resumed(arguments), out, err);
-  if (first != "completion") return run_parsed(arguments, out, err);
+  if (first == "resume") return run_parsed(resumed(arguments), out, err, cluster);
+  if (first != "completion") return run_parsed(arguments, out, err, cluster);
   Arguments values;
   CLI::App app("", "tightrope");
   out << completion_script(arguments.size() == 2 ? arguments[1] : "", add_commands(app, values)) << std::flush;
@@ -226,14 +236,14 @@ int run_first(std::span<const std::string> arguments, std::ostream& out, std::os
 
 }  // namespace
 
-int run(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+int run(std::span<const std::string> arguments, std::ostream& out, std::ostream& err, const Cluster& cluster) {
   forget_interrupt();
   const auto fail = [&](int code, const std::exception& error) {
     write_error(err, style_for(err), error.what());
     return code;
   };
   try {
-    return run_first(arguments, out, err);
+    return run_first(arguments, out, err, cluster);
   } catch (const InvalidArgument& error) {
     return fail(kBadArguments, error);
   } catch (const IoError& error) {

@@ -15,6 +15,7 @@
 #include "data.h"
 #include "files.h"
 #include "formats.h"
+#include "pipeline/with_workers.h"
 #include "terminal.h"
 #include "tightrope/dataset.h"
 #include "tightrope/error.h"
@@ -181,7 +182,7 @@ Outcome quantize_with_limit(const Model& model, const Data& data, const std::vec
   const bool has_program = std::ranges::any_of(metrics, [](const Metric& metric) { return bool(metric.program); });
   const auto run = [&](const auto& validate) {
     return std::make_shared<QuantizationResult>(quantize_with_accuracy_control(
-        model, *data.calibration, *data.validation, validate, command.options, accuracy));
+        model, *data.calibration, *data.validation, validate, command.options, accuracy, command.elsewhere));
   };
   try {
     return {has_program ? run(model_validation_of(metrics, {accuracy.validation_device, accuracy.validation_precision}))

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "accuracy/ranking.h"
 #include "tightrope/data.h"
 #include "tightrope/options.h"
 
@@ -33,6 +34,7 @@ struct QuantizeCommand {
   DataOptions data;
   QuantizeOptions options;
   AccuracyOptions accuracy;
+  ScoreElsewhere elsewhere;   // scores from threads or a cluster; empty: one after the other
   std::string configuration;  // what `tightrope resume` needs; goes to the work_dir, where there is one
   bool json = false;
 };
@@ -88,6 +90,7 @@ struct SensitivityCommand {
   DataOptions data;
   QuantizeOptions options;
   AccuracyOptions accuracy;
+  ScoreElsewhere elsewhere;  // as for QuantizeCommand
   bool json = false;
 };
 

@@ -6,12 +6,13 @@
 #include <stdexcept>
 #include <string>
 
-#include "cli.h"
 #include "openvino_library.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kCannotStart = 1;
 
 // Beside the program in the build tree, else where it is installed.
 fs::path module_path() {
@@ -36,6 +37,6 @@ int main(int count, char** values) {
     return run(count, values);
   } catch (const std::exception& error) {
     std::cerr << "tightrope: error: " << error.what() << '\n';
-    return tightrope::cli::kCannotQuantize;
+    return kCannotStart;
   }
 }

@@ -7,7 +7,7 @@
 #include "data.h"
 #include "files.h"
 #include "formats.h"
-#include "tightrope/sensitivity.h"
+#include "pipeline/with_workers.h"
 
 namespace tightrope::cli {
 
@@ -16,7 +16,8 @@ void rank_operations(const SensitivityCommand& command, std::ostream& out) {
   check_data(command.calibration, "calibration data");
   const auto model = read_model(command.model, format_for(command.model, command.to));
   const auto data = read_data(command.calibration, inputs_of(model->graph()), command.data);
-  const std::vector<GroupRecord> groups = sensitivity(*model, *data, command.options, command.accuracy);
+  const std::vector<GroupRecord> groups =
+      sensitivity(*model, *data, command.options, command.accuracy, command.elsewhere);
   if (command.json) {
     nlohmann::ordered_json json{{"model", command.model.string()}, {"groups", nlohmann::ordered_json::array()}};
     for (const GroupRecord& group : groups)

@@ -76,6 +76,7 @@ class Model {
                                            std::span<const Addend> addends = {}) const = 0;
 
   virtual std::string_view framework() const = 0;
+  virtual std::string runtime() const { return {}; }  // the library that runs it, with its version; may be empty
 
   // The precision in which the device runs floating point if nothing else is asked for, such as "bf16"; empty where
   // that is what the model says.

@@ -42,6 +42,9 @@ struct GroupRecord {
   std::vector<std::string> operations;
   double score = 0;  // harm done by quantizing only this group: normalized output error, 0..1
   bool reverted = false;
+  double contribution =
+      0;                 // to the drop of the quantized model, as the search sees it in the end; unit of Report::drop
+  std::string why = {};  // what became of the group and for which reason, one sentence
   std::optional<double> saving = {};  // of 8 bits, in seconds of one inference, where the search looks at latency
 };
 
@@ -82,6 +85,12 @@ struct DeployedRecord {
   double drop_by_execution = 0;  // against the returned model in the precision of the validation
 };
 
+// What a run worked on, and where.
+struct FactRecord {
+  std::string name;
+  std::string value;
+};
+
 struct Report {
   std::string framework;
   std::string status;     // "quantized" (no accuracy control), "met", "not met"
@@ -107,9 +116,12 @@ struct Report {
   std::vector<RepairRecord> repairs;  // in the returned plan; also of operations that were returned to floating point
   std::vector<StageRecord> stages;
   std::optional<LatencyRecord> latency;
+  // Versions, processor, device and precision of the validation; fingerprints of the model, and of the data where a
+  // folder keeps the work of the run. It goes with the times: the report inside a model has none.
+  std::vector<FactRecord> environment;
 };
 
-// JSON with a schema version. Without times, equal runs give equal text.
+// JSON with a schema version. Without times, which takes the environment along, equal runs give equal text.
 std::string to_json(const Report& report, bool with_times = true);
 Report report_from_json(std::string_view json);  // throws InvalidArgument
 

@@ -5,6 +5,9 @@
 #include <pybind11/pybind11.h>
 
 #include <memory>
+#include <optional>
+
+#include "accuracy/ranking.h"
 
 namespace tightrope::python {
 
@@ -19,6 +22,10 @@ inline std::shared_ptr<py::object> keep(py::object object) {
           }};
 }
 
+// Scores by a Python function of (ranking, done), where done(group, score) says whether it wants more. Empty for None.
+ScoreElsewhere scores_with(const std::optional<py::object>& function);
+
+void bind_command_line(py::module_& module);
 void bind_errors(py::module_& module);
 void bind_log(py::module_& module);
 void bind_model(py::module_& module);
@@ -26,6 +33,7 @@ void bind_onnxruntime(py::module_& module);
 void bind_onnx(py::module_& module);
 void bind_plan(py::module_& module);
 void bind_quantize(py::module_& module);
+void bind_ranking(py::module_& module);
 void bind_report(py::module_& module);
 
 }  // namespace tightrope::python

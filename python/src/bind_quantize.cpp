@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include <map>
 #include <variant>
 
 #include "accuracy/messages.h"
+#include "arrays.h"
 #include "bind.h"
 #include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
@@ -14,40 +14,6 @@
 
 namespace tightrope::python {
 namespace {
-
-ElementType element_type_of(const py::array& array) {
-  const py::dtype type = array.dtype();
-  const auto size = type.itemsize();
-  switch (type.kind()) {
-    case 'b':
-      return ElementType::kBoolean;
-    case 'f':
-      return size == 2   ? ElementType::kF16
-             : size == 4 ? ElementType::kF32
-             : size == 8 ? ElementType::kF64
-                         : ElementType::kOther;
-    case 'i':
-      return size == 1   ? ElementType::kI8
-             : size == 2 ? ElementType::kI16
-             : size == 4 ? ElementType::kI32
-                         : ElementType::kI64;
-    case 'u':
-      return size == 1   ? ElementType::kU8
-             : size == 2 ? ElementType::kU16
-             : size == 4 ? ElementType::kU32
-                         : ElementType::kU64;
-    default:
-      return ElementType::kOther;
-  }
-}
-
-// A copy: data sources may fill the same array anew for the next item while this one is still in use.
-Tensor tensor_of(const py::array& array) {
-  const auto* first = static_cast<const std::byte*>(array.data());
-  const auto bytes = std::make_shared<std::vector<std::byte>>(first, first + array.nbytes());
-  return Tensor(element_type_of(array), Shape(array.shape(), array.shape() + array.ndim()),
-                std::shared_ptr<const void>(bytes, bytes->data()));
-}
 
 // Reads a Python callable that starts an iteration over lists of (input name, C-contiguous array).
 class PythonDataset : public Dataset {
@@ -67,12 +33,7 @@ class PythonDataset : public Dataset {
         if (PyErr_Occurred() != nullptr) throw py::error_already_set();
         return std::nullopt;
       }
-      Sample sample;
-      for (const py::handle& entry : item) {
-        const auto [name, array] = entry.cast<std::pair<std::string, py::array>>();
-        sample.inputs.push_back({name, tensor_of(array)});
-      }
-      return sample;
+      return sample_of(item);
     };
   }
 
@@ -80,6 +41,21 @@ class PythonDataset : public Dataset {
   std::shared_ptr<py::object> start_;
   std::optional<std::size_t> size_;
 };
+
+// What Python gives for an evaluation: (metric or metrics by name, items read, values per item).
+using Found = std::tuple<std::variant<double, std::map<std::string, double>>, std::int64_t, std::vector<double>>;
+
+Evaluation evaluation_of(Found found) {
+  auto& [result, items, values] = found;
+  Evaluation evaluation;
+  evaluation.items = items;
+  evaluation.values = std::move(values);
+  if (const auto* metric = std::get_if<double>(&result))
+    evaluation.metric = *metric;
+  else
+    evaluation.metrics = std::get<1>(result);
+  return evaluation;
+}
 
 // Calls a Python function of (plan, name, positions or None, whether it runs as deployed) that returns (metric or
 // metrics by name, items read, values per item), or None where it failed on a part of the items.
@@ -89,21 +65,11 @@ class PythonEvaluation {
 
   std::optional<Evaluation> operator()(const Plan& plan, std::string_view name,
                                        const std::optional<std::vector<std::int64_t>>& positions, bool deployed) const {
-    using Found = std::tuple<std::variant<double, std::map<std::string, double>>, std::int64_t, std::vector<double>>;
     const py::gil_scoped_acquire gil;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     auto found =
         (*function_)(plan, py::str(name.data(), name.size()), positions, deployed).cast<std::optional<Found>>();
-    if (!found) return std::nullopt;
-    auto& [result, items, values] = *found;
-    Evaluation evaluation;
-    evaluation.items = items;
-    evaluation.values = std::move(values);
-    if (const auto* metric = std::get_if<double>(&result))
-      evaluation.metric = *metric;
-    else
-      evaluation.metrics = std::get<1>(result);
-    return evaluation;
+    return found ? std::optional(evaluation_of(std::move(*found))) : std::nullopt;
   }
 
  private:
@@ -124,6 +90,28 @@ Caller caller_with(py::object function, std::optional<std::int64_t> items, bool 
                     return evaluate(plan, name, std::vector<std::int64_t>(positions.begin(), positions.end()), false);
                   }};
   return caller;
+}
+
+// `object` has `count` and `evaluate_parts(plan, name, lists of positions)`, which returns a list of what an evaluation
+// gives, or None.
+Elsewhere elsewhere_with(const std::optional<py::object>& object) {
+  if (!object) return {};
+  const auto kept = keep(*object);
+  const auto count = [kept] {
+    const py::gil_scoped_acquire gil;
+    return kept->attr("count").cast<std::size_t>();
+  };
+  const auto evaluate_parts = [kept](const Plan& plan, std::string_view name,
+                                     std::span<const std::vector<std::int64_t>> parts) {
+    const py::gil_scoped_acquire gil;
+    const auto all = kept->attr("evaluate_parts")(plan, py::str(name.data(), name.size()),
+                                                  std::vector<std::vector<std::int64_t>>(parts.begin(), parts.end()))
+                         .cast<std::vector<std::optional<Found>>>();
+    std::vector<std::optional<Evaluation>> evaluations;
+    for (const auto& found : all) evaluations.push_back(found ? std::optional(evaluation_of(*found)) : std::nullopt);
+    return evaluations;
+  };
+  return {count, evaluate_parts};
 }
 
 std::function<void(const Plan&)> save_with(const std::optional<py::object>& function) {
@@ -182,10 +170,13 @@ void bind_quantize(py::module_& module) {
       [](const Model& model, py::object start, std::optional<std::size_t> size, py::object evaluate,
          std::optional<std::int64_t> items, bool random_access, const std::optional<py::object>& save_intermediate,
          py::object calibration_fingerprint, py::object validation_fingerprint, const std::string& options,
-         const std::string& accuracy) {
+         const std::string& accuracy, const std::optional<py::object>& score_elsewhere,
+         const std::optional<py::object>& elsewhere) {
         const PythonDataset data(std::move(start), size);
         Caller caller = caller_with(std::move(evaluate), items, random_access);
         caller.save_intermediate = save_with(save_intermediate);
+        caller.score_elsewhere = scores_with(score_elsewhere);
+        caller.elsewhere = elsewhere_with(elsewhere);
         caller.calibration_fingerprint = text_with(std::move(calibration_fingerprint));
         caller.validation_fingerprint = text_with(std::move(validation_fingerprint));
         const py::gil_scoped_release release;
@@ -197,11 +188,15 @@ void bind_quantize(py::module_& module) {
       py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("items"),
       py::arg("random_access"), py::arg("save_intermediate"), py::arg("calibration_fingerprint"),
       py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
+      py::arg("score_elsewhere") = py::none(), py::arg("elsewhere") = py::none(),
       "The whole job of accuracy control; evaluate(plan, name, positions or None, as deployed) returns (metric or "
       "metrics by "
       "name, items read, values per item), or None where it failed on a part; items is the number of validation items, "
       "if known; the "
-      "fingerprints are functions, called if there is a work_dir. Returns the plan, the report as JSON, whether the "
+      "fingerprints are functions, called if there is a work_dir; score_elsewhere(ranking, done) calls done(group, "
+      "score), which says whether it wants more; elsewhere has count and evaluate_parts(plan, name, lists of "
+      "positions). "
+      "Returns the plan, the report as JSON, whether the "
       "limit is met, and where it is not by how much, and advice.");
   module.def(
       "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },

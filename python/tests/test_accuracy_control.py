@@ -119,7 +119,7 @@ def test_nothing_is_reverted_if_8_bits_are_good_enough(control: Any) -> None:
     assert len(calls) == 2
 
 
-def test_success_with_the_last_group_is_success(fragile: ov.Model, control: Any) -> None:
+def test_T04_success_with_the_last_group_is_success(fragile: ov.Model, control: Any) -> None:
     def identical(model: ov.CompiledModel, items: Any) -> float:
         return float(all((model(vector)[0] == original(vector)[0]).all() for vector, _ in items))
 
@@ -426,7 +426,7 @@ def test_an_error_rate_is_kept_from_rising_if_told_that_lower_is_better(control:
     assert (report.higher_is_better, report.drop) == (False, pytest.approx(report.final_metric))
 
 
-def test_an_error_rate_that_rises_above_the_limit_is_never_a_success(control: Any) -> None:
+def test_T01_an_error_rate_that_rises_above_the_limit_is_never_a_success(control: Any) -> None:
     rates = Scripted(0.005, 0.030)
     with pytest.raises(AccuracyNotReachedError) as raised:
         control(rates, higher_is_better=False, max_drop=0.01)
@@ -437,7 +437,7 @@ def test_an_error_rate_that_rises_above_the_limit_is_never_a_success(control: An
     ("original", "worse", "higher_is_better", "drop"),
     [(0.8, 0.6, True, 0.25), (-2.0, -3.0, True, 0.5), (0.4, 0.5, False, 0.25), (-4.0, -3.0, False, 0.25)],
 )
-def test_a_relative_drop_is_a_share_of_the_metric_of_the_original(
+def test_T11_a_relative_drop_is_a_share_of_the_metric_of_the_original(
     original: float, worse: float, higher_is_better: bool, drop: float, control: Any
 ) -> None:
     options = {"drop_type": DropType.RELATIVE, "higher_is_better": higher_is_better}
@@ -455,7 +455,7 @@ def test_a_relative_limit_on_a_real_metric_is_met(control: Any) -> None:
     assert report.drop == pytest.approx((report.original_metric - report.final_metric) / report.original_metric)
 
 
-def test_a_drop_relative_to_zero_is_an_error_of_the_first_evaluation(control: Any) -> None:
+def test_T11_a_drop_relative_to_zero_is_an_error_of_the_first_evaluation(control: Any) -> None:
     function = Scripted(0.0)
     with pytest.raises(InvalidArgumentError, match="original model: the metric is 0, and a drop relative to 0"):
         control(function, drop_type=DropType.RELATIVE)
@@ -543,7 +543,7 @@ def test_a_metric_with_a_limit_must_be_returned(found: Any, message: str, contro
 # Limits that can't be met.
 
 
-def test_an_unmet_limit_raises_with_the_best_model_the_report_the_drops_and_advice(control: Any) -> None:
+def test_T03_an_unmet_limit_raises_with_the_best_model_the_report_the_drops_and_advice(control: Any) -> None:
     with pytest.raises(AccuracyNotReachedError) as raised:
         control(Sinking())
     error = raised.value

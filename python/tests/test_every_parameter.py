@@ -340,6 +340,7 @@ CASES: dict[tuple[str, str], Case] = {
         lambda a, b: a.report["deployed"] is None and b.report["deployed"] is not None,
         validation_precision="bf16" if small_models.chosen_precision() == "f32" else "f32",
     ),
+    ("quantize_with_accuracy_control", "executor"): control({"executor": 2}, refusal="executor"),
     ("AdvancedAccuracyRestorerParameters", "max_num_iterations"): control(
         restorer(max_num_iterations=0),
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),

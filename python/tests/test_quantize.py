@@ -414,7 +414,7 @@ def test_what_the_ignored_scope_matches_stays_in_floating_point(
         (IgnoredScope(patterns=["last["]), r"pattern 'last\[' is no regular expression"),
     ],
 )
-def test_a_rule_that_matches_nothing_is_an_error_that_tells_the_nearest_names(
+def test_T20_a_rule_that_matches_nothing_is_an_error_that_tells_the_nearest_names(
     scope: IgnoredScope, message: str, fragile: ov.Model, vectors: Dataset
 ) -> None:
     with pytest.raises(tightrope.InvalidArgumentError, match=message):

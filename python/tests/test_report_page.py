@@ -61,11 +61,15 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
     ]
     operations = sorted(quantized + reverted)
     groups = [
-        {"operations": [name], "score": 1 / (i + 2), "reverted": name in reverted} for i, name in enumerate(operations)
+        {
+            **{"operations": [name], "score": 1 / (i + 2), "reverted": name in reverted, "contribution": 0.01},
+            **{"why": "It was reverted: with it in 8 bits the drop would be 0.02 (candidate 1)."},
+        }
+        for i, name in enumerate(operations)
     ]
     return {
         "format": "tightrope report",
-        "version": 3,
+        "version": 4,
         "framework": "openvino",
         "status": "met",
         "stopped": "The search has ended.",
@@ -92,6 +96,7 @@ def report_of_search(quantized: list[str], reverted: list[str], validations: int
             {"operations": ["conv1"], "what": "weights rounded", "error_before": 0.2, "error": 0.1},
         ],
         "stages": [{"name": "calibration", "seconds": 3.5}, {"name": "search", "seconds": 140}],
+        "environment": [{"name": "processor", "value": "a fast one, 2 threads"}],
     }
 
 
@@ -256,6 +261,23 @@ def test_tiles_tell_the_interval_of_the_drop_and_what_execution_costs(
 
 
 @needs_browser
+def test_the_page_tells_reasons_early_judgements_and_what_it_ran_on(chromium: browser.Browser, tmp_path: Path) -> None:
+    document = report_of_search(["conv1"], ["conv2"])
+    document["evaluations"][2].update(early=True, items=40)
+    path = tmp_path / "small.html"
+    tightrope.Report(json.dumps(document)).to_html(path)
+    chromium.open(path)
+
+    def text_of(section: str) -> str:
+        return str(chromium.run(f"document.getElementById('{section}').textContent"))
+
+    assert "with it in 8 bits the drop would be 0.02 (candidate 1)." in text_of("operations")
+    assert "Repaired: weights rounded; the error of its outputs went from" in text_of("operations")
+    assert "40 (a part)" in text_of("tried")
+    assert "a fast one, 2 threads" in text_of("environment")
+
+
+@needs_browser
 @pytest.mark.parametrize("width", [360, 1200])
 def test_nothing_is_wider_than_the_window(width: int, chromium: browser.Browser, large_page: Path) -> None:
     chromium.resize(width, 800, phone=width < 600)
@@ -309,7 +331,7 @@ def test_hostile_names_are_shown_and_do_nothing(chromium: browser.Browser, tmp_p
 def test_what_a_report_lacks_is_left_out(chromium: browser.Browser, tmp_path: Path) -> None:
     report = report_of_search(["a", "b"], [])
     report.update(status="quantized", stopped="", evaluations=[], groups=[], stages=[{"name": "search", "seconds": 0}])
-    report.update(original_metric=None, quantized_metric=None, final_metric=None, drop=None)
+    report.update(original_metric=None, quantized_metric=None, final_metric=None, drop=None, environment=[])
     tightrope.Report(json.dumps(report)).to_html(tmp_path / "page.html")
     chromium.open(tmp_path / "page.html")
     assert chromium.complaints() == []

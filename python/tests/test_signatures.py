@@ -181,6 +181,7 @@ def test_extra_parameters_are_the_ones_we_documented() -> None:
         "work_dir": None,
         "early_stopping": True,
         "measure_deployed": False,
+        "executor": None,
     }
 
 

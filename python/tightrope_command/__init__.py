@@ -13,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 
 def _folder(package: str) -> Path | None:
@@ -41,6 +42,7 @@ def _load_core() -> ModuleType:
     spec = importlib.util.spec_from_file_location("tightrope._core", path, loader=loader)
     assert spec is not None
     core = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = core  # for `tightrope`, should it be imported later
     loader.exec_module(core)
     return core
 
@@ -54,6 +56,13 @@ def _check_version(built: tuple[int, int]) -> None:
         )
 
 
+def _cluster(address: str) -> Any:
+    """Of --dask, which is worth the time to import `tightrope`."""
+    from tightrope.parallel.cluster import connect
+
+    return connect(address)
+
+
 def main() -> int:
     try:
         _load_openvino()
@@ -65,5 +74,5 @@ def main() -> int:
     onnxruntime = _folder("onnxruntime")
     if onnxruntime is not None:
         core.set_onnxruntime_library(str(onnxruntime / "capi"))
-    code: int = core.run_command_line(sys.argv[1:])
+    code: int = core.run_command_line(sys.argv[1:], _cluster)
     return code

@@ -33,6 +33,7 @@ class Candidates {
 
   // Known sets only.
   const Trial& trial(const std::vector<bool>& reverted) const { return trials_.at(reverted); }
+  bool knows(const std::vector<bool>& reverted) const { return trials_.contains(reverted); }
 
   // Of the sets that were measured on all items the cheapest within the limit, else the one with the lowest drop.
   Candidate best_on_all_items() const;

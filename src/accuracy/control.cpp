@@ -11,48 +11,20 @@
 #include "accuracy/deployed.h"
 #include "accuracy/drop.h"
 #include "accuracy/early.h"
+#include "accuracy/fates.h"
 #include "accuracy/groups.h"
 #include "accuracy/health.h"
 #include "accuracy/interval.h"
 #include "accuracy/messages.h"
+#include "accuracy/repairs.h"
 #include "accuracy/restore.h"
+#include "accuracy/timed.h"
 #include "tightrope/log.h"
 
 namespace tightrope {
 namespace {
 
-// Runs one stage of the story and notes how long it took.
-template <typename Work>
-auto timed(Report& report, std::string name, const Work& work) {
-  const Stopwatch watch;
-  auto result = work();
-  report.stages.push_back({std::move(name), watch.seconds()});
-  return result;
-}
-
 const char* name_of(DropType type) { return type == DropType::kAbsolute ? "absolute" : "relative"; }
-
-// The repaired plan where that is better, with which everything goes on; `quantized` is the evaluation of what is
-// returned.
-Plan repaired_or_same(const Plan& plan, const Means& means, Validator& validate, const AccuracyOptions& options,
-                      Report& report, Trial& quantized) {
-  constexpr std::int64_t kLeastIterations = 2;  // one may be needed for everything reverted
-  const bool is_wanted = quantized.record.drop > report.max_drop ? options.repair : options.tune_hyperparams;
-  if (!means.repair || !is_wanted || options.max_num_iterations < kLeastIterations ||
-      !validate.has_time_for(plan, false))
-    return plan;
-  const Repaired repaired = timed(report, "repair", [&] { return means.repair(plan); });
-  if (repaired.plan == plan || !validate.has_time_for(repaired.plan, false)) return plan;
-  Trial trial =
-      timed(report, "validation of the repaired model", [&] { return validate(repaired.plan, "repaired model"); });
-  const bool is_better = trial.record.drop < quantized.record.drop;
-  log(LogLevel::kInfo, fmt::format("[repair] {}, {}; {}.", metrics_text(trial.record), drop_text(trial.record, report),
-                                   is_better ? "it takes the place of the quantized model" : "it is not used"));
-  if (!is_better) return plan;
-  quantized = std::move(trial);
-  report.repairs = repaired.repairs;
-  return repaired.plan;
-}
 
 // Groups that there was no time for get the mean of the others. Time for one validation, of so many seconds, is left.
 std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, const Means& means,
@@ -167,6 +139,19 @@ void describe(Report& report, const Plan& plan, const Plan& best, const Evaluati
   report.reverted = reverted_between(plan, best);
 }
 
+void describe_original(Report& report, const Plan& plan) {
+  report.interval.reset();
+  report.deployed.reset();
+  report.stopped = "In 8 bits the model is not faster than the original on this machine, so this is the original.";
+  report.minimal = false;
+  report.repairs.clear();
+  for (GroupRecord& group : report.groups) {
+    group.reverted = true;
+    group.why = "It was reverted since the model is not faster with 8 bits.";
+  }
+  describe(report, plan, Plan{}, report.evaluations.front());
+}
+
 }  // namespace
 
 Start evaluate_original(const Means& means, const AccuracyOptions& options) {
@@ -229,26 +214,26 @@ Controlled control_accuracy(const Plan& first, const Means& means, const Accurac
   }
 
   Plan best = candidates.plan_of(found.best.reverted);
+  Trial final = candidates.trial(found.best.reverted);
   report.status = found.met ? "met" : "not met";
   report.stopped = found.stopped;
   report.minimal = found.minimal;
-  const auto& [final, evaluation] = candidates.trial(found.best.reverted);
-  for (std::size_t g = 0; g < report.groups.size(); ++g) report.groups[g].reverted = found.best.reverted[g];
-  describe(report, plan, best, final);
+  tell_fates(report, found, candidates);
+  if (found.met) {
+    const Plan with_weights =
+        without_orphans(without(plan, groups, found.best.reverted, RestoreMode::kActivationsOnly));
+    keep_weights(best, final, with_weights, means, validate, options, report);
+  }
+  describe(report, plan, best, final.record);
   log_result(report, found.met);
-  report.interval = interval_of_drop(start.original, evaluation, options);
-  log_interval(report, final.items);
-  const auto measure_it = [&] { return measure_deployed(best, start.original, evaluation, means, options); };
+  report.interval = interval_of_drop(start.original, final.found, options);
+  log_interval(report, final.record.items);
+  const auto measure_it = [&] { return measure_deployed(best, start.original, final.found, means, options); };
   report.deployed = options.measure_deployed ? timed(report, "validation as deployed", measure_it) : measure_it();
   compare_latencies(plan, best, means, report);
   if (for_speed && found.met && report.max_drop >= 0 && is_slow(report)) {
     best = Plan{};
-    report.interval.reset();
-    report.deployed.reset();
-    report.stopped = "In 8 bits the model is not faster than the original on this machine, so this is the original.";
-    report.minimal = false;
-    for (GroupRecord& group : report.groups) group.reverted = true;
-    describe(report, plan, best, report.evaluations.front());
+    describe_original(report, plan);
   }
   return {std::move(best), std::move(report), found.met};
 }

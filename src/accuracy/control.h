@@ -50,6 +50,9 @@ struct Means {
   // The plan with groups quantized in another way that promises less error; asked for where the limit is broken, or
   // with tune_hyperparams. Empty: nothing is repaired.
   std::function<Repaired(const Plan& plan)> repair = {};
+  // How many elements the weights have that a plan keeps in 8 bits. Empty: weights leave 8 bits with their operations.
+  std::function<double(const Plan& plan)> weight_elements = {};
+  Elsewhere elsewhere = {};
 };
 
 // What is known once the original has been measured.

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "accuracy/health.h"
+#include "accuracy/shards.h"
 #include "base/shuffle.h"
 #include "base/stopwatch.h"
 #include "tightrope/log.h"
@@ -84,6 +85,7 @@ EarlyJudge::EarlyJudge(const Start& start, const Evaluation& quantized, const Me
     : original_(start.original),
       parts_(means.parts),
       memory_(means.memory),
+      elsewhere_(means.elsewhere),
       higher_is_better_(options.higher_is_better) {
   const Evaluation& original = start.original;
   const std::int64_t items = parts_.items;
@@ -108,7 +110,8 @@ bool EarlyJudge::read_to(std::size_t count, const Plan& plan, std::string_view n
   std::vector<std::int64_t> positions(wanted.begin(), wanted.end());
   std::ranges::sort(positions);
   const Stopwatch watch;
-  const auto found = parts_.evaluate(plan, name, positions);
+  auto found = evaluate_in_shards(elsewhere_, plan, name, positions);
+  if (!found) found = parts_.evaluate(plan, name, positions);
   if (!found || found->values.size() != positions.size() || !is_mean_of_values(*found)) {
     is_possible_ = false;
     log(LogLevel::kInfo, fmt::format("[search] {}: the function gives no values for {} of the items; candidates are "

@@ -54,6 +54,7 @@ class EarlyJudge {
   const Evaluation& original_;
   const Parts& parts_;
   const Memory& memory_;
+  const Elsewhere& elsewhere_;
   bool higher_is_better_;
   double limit_ = 0;  // of the mean drop, in the unit of the metric
   bool is_possible_ = false;

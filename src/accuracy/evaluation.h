@@ -44,6 +44,15 @@ struct Parts {
       evaluate = {};
 };
 
+// Runs of the user's function on other threads, processes or machines. Empty functions: there are none.
+struct Elsewhere {
+  std::function<std::size_t()> workers = {};  // how many there are at present
+  // On several parts at once, as Parts::evaluate does on one; nothing for parts that have to be evaluated here.
+  std::function<std::vector<std::optional<Evaluation>>(const Plan& plan, std::string_view name,
+                                                       std::span<const std::vector<std::int64_t>> parts)>
+      evaluate_parts = {};
+};
+
 // What earlier runs measured, where that is kept. All may be empty.
 struct Memory {
   std::function<std::optional<Evaluation>(const Plan&)> find;

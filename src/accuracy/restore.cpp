@@ -227,6 +227,7 @@ RestoreResult restore(std::span<const double> prices, std::span<const double> sc
   result.best = trials.best();
   result.met = trials.met();
   result.validations = trials.validations();
+  result.contributions = model.contributions();
   return result;
 }
 

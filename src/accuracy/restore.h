@@ -24,7 +24,8 @@ struct RestoreResult {
   bool met = false;
   bool minimal = false;  // proven: giving back any single reverted group breaks the limit
   std::int64_t validations = 0;
-  std::string stopped;  // why the search ended, one sentence
+  std::string stopped;                     // why the search ended, one sentence
+  std::vector<double> contributions = {};  // of each group to the initial drop, as the model sees it in the end
 };
 
 // Looks for the cheapest set of groups to revert that brings the drop from `initial_drop` to `max_drop` or below.

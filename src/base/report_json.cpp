@@ -9,7 +9,7 @@ namespace tightrope {
 namespace {
 
 constexpr std::string_view kDocument = "report";
-constexpr int kVersion = 3;
+constexpr int kVersion = 4;
 
 Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
@@ -64,8 +64,25 @@ GroupRecord read_group(ObjectReader& reader) {
   record.score = reader.number("score");
   record.saving = reader.has("saving") ? reader.optional_number("saving") : std::nullopt;
   record.reverted = reader.boolean("reverted");
+  record.contribution = reader.number("contribution");
+  record.why = reader.text("why");
   reader.finish();
   return record;
+}
+
+Json json_of(const std::vector<FactRecord>& facts) {
+  Json json = Json::array();
+  for (const FactRecord& fact : facts) json.push_back({{"name", fact.name}, {"value", fact.value}});
+  return json;
+}
+
+std::vector<FactRecord> read_facts(ObjectReader& reader, const std::string& key) {
+  std::vector<FactRecord> facts;
+  for (ObjectReader& record : reader.objects(key)) {
+    facts.push_back({record.text("name"), record.text("value")});
+    record.finish();
+  }
+  return facts;
 }
 
 RepairRecord read_repair(ObjectReader& reader) {
@@ -186,8 +203,11 @@ std::string to_json(const Report& report, bool with_times) {
   }
   json["groups"] = Json::array();
   for (const GroupRecord& record : report.groups) {
-    Json& group = json["groups"].emplace_back(
-        Json{{"operations", record.operations}, {"score", record.score}, {"reverted", record.reverted}});
+    Json& group = json["groups"].emplace_back(Json{{"operations", record.operations},
+                                                   {"score", record.score},
+                                                   {"reverted", record.reverted},
+                                                   {"contribution", record.contribution},
+                                                   {"why", record.why}});
     if (with_times && record.saving) group["saving"] = *record.saving;
   }
   json["repairs"] = Json::array();
@@ -208,6 +228,7 @@ std::string to_json(const Report& report, bool with_times) {
                        {"quantized", report.latency->quantized},
                        {"final", report.latency->final}};
   }
+  json["environment"] = with_times ? json_of(report.environment) : Json::array();
   return readable_text(json);
 }
 
@@ -241,6 +262,7 @@ Report report_from_json(std::string_view text) {
   for (ObjectReader& record : reader.objects("repairs")) report.repairs.push_back(read_repair(record));
   for (ObjectReader& record : reader.objects("stages")) report.stages.push_back(read_stage(record));
   if (auto latency = reader.optional_object("latency")) report.latency = read_latency(*latency);
+  report.environment = read_facts(reader, "environment");
   reader.finish();
   return report;
 }

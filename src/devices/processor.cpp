@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/processor.h"
 
+#include <fstream>
+#include <thread>
+
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
 
 namespace tightrope {
+namespace {
+
+std::string name_of_host() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return {};
+}
+
+}  // namespace
 
 std::string_view dot_products_of_host() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -20,6 +35,16 @@ std::string_view dot_products_of_host() {
   return "dotprod";  // all of them
 #endif
   return {};
+}
+
+std::string description_of_host() {
+  std::string text = name_of_host();
+  const auto add = [&](std::string_view part) {
+    if (!part.empty()) text += (text.empty() ? "" : ", ") + std::string(part);
+  };
+  add(dot_products_of_host());
+  add(std::to_string(std::thread::hardware_concurrency()) + " threads");
+  return text;
 }
 
 }  // namespace tightrope

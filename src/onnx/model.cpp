@@ -44,6 +44,7 @@ class OnnxModel : public Model {
   }
 
   std::string_view framework() const override { return "onnx"; }
+  std::string runtime() const override { return "ONNX Runtime " + runtime_version(); }
 
   void save(const std::filesystem::path& path) const override { save_network(*original_, path); }
 

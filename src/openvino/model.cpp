@@ -218,6 +218,8 @@ class OpenVinoModel : public Model {
 
   std::string_view framework() const override { return "openvino"; }
 
+  std::string runtime() const override { return std::string("OpenVINO ") + ov::get_openvino_version().buildNumber; }
+
   std::string default_precision(const std::string& device) const override {
     try {
       return core().get_property(device, ov::hint::inference_precision).get_type_name();

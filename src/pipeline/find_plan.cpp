@@ -5,9 +5,10 @@
 
 #include <algorithm>
 
-#include "accuracy/ranking.h"
 #include "base/json.h"
 #include "base/model_fingerprint.h"
+#include "devices/processor.h"
+#include "graph/site.h"
 #include "pipeline/alternatives.h"
 #include "pipeline/damaged_plan.h"
 #include "pipeline/forecast.h"
@@ -128,7 +129,7 @@ class Planning {
 
 std::vector<double> rank(const Model& model, const Plan& plan, std::span<const Group> groups, Planning& planning,
                          const AccuracyOptions& options, Store* store,
-                         const std::function<bool(double seconds)>& has_time) {
+                         const std::function<bool(double seconds)>& has_time, const ScoreElsewhere& elsewhere) {
   const std::string name = "scores of " + name_of_evaluation(plan);  // repaired or not
   if (const auto known = store != nullptr ? store->find(name) : std::nullopt)
     return Json::parse(*known).get<std::vector<double>>();
@@ -137,7 +138,7 @@ std::vector<double> rank(const Model& model, const Plan& plan, std::span<const G
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
   std::vector<double> scores =
-      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time);
+      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time, elsewhere);
   if (store != nullptr && scores.size() == groups.size()) store->keep(name, Json(scores).dump());
   return scores;
 }
@@ -174,6 +175,34 @@ std::vector<double> measured_latencies(const Model& model, std::span<const Plan>
   return seconds;
 }
 
+// Elements of the weights that the plan keeps in 8 bits.
+double weight_elements(const Graph& graph, const Plan& plan) {
+  double elements = 0;
+  for (const Quantizer& quantizer : plan.quantizers) {
+    if (quantizer.kind != SiteKind::kWeight) continue;
+    double product = 1;
+    for (const std::int64_t length : graph.value(value_of(quantizer, graph)).shape)
+      product *= static_cast<double>(length);
+    elements += product;
+  }
+  return elements;
+}
+
+std::vector<FactRecord> environment_of(const Model& model, const Caller& caller, const AccuracyOptions& options) {
+  const std::string& precision = options.validation_precision;
+  std::vector<FactRecord> facts = {{"Tightrope", TIGHTROPE_VERSION},
+                                   {"runtime", model.runtime()},
+                                   {"processor", description_of_host()},
+                                   {"device of the validation", options.validation_device},
+                                   {"precision of the validation", precision.empty() ? "the device's" : precision},
+                                   {"fingerprint of the model", fingerprint_of(model)}};
+  if (!options.work_dir.empty()) {  // otherwise the data need not be readable twice
+    facts.push_back({"fingerprint of the calibration data", caller.calibration_fingerprint()});
+    facts.push_back({"fingerprint of the validation data", caller.validation_fingerprint()});
+  }
+  return facts;
+}
+
 // The report of the plan becomes part of that of the whole run.
 void add_to(Report& report, const Report& planned) {
   report.framework = planned.framework;
@@ -207,7 +236,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .memory = memory_in(store.get()),
       .rank =
           [&](const Plan& plan, std::span<const Group> groups, const std::function<bool(double)>& has_time) {
-            return rank(model, plan, groups, planning, accuracy, store.get(), has_time);
+            return rank(model, plan, groups, planning, accuracy, store.get(), has_time, caller.score_elsewhere);
           },
       .latency =
           [&](std::span<const Plan> plans) {
@@ -218,7 +247,9 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .damaged = [&] { return damaged_plan(model, options); },
       .evaluate_deployed = caller.evaluate_deployed,
       .deployed_precision = deployed_precision(model, accuracy),
-      .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); }};
+      .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); },
+      .weight_elements = [&](const Plan& plan) { return weight_elements(model.graph(), plan); },
+      .elsewhere = caller.elsewhere};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
   if (!start.is_known) {
@@ -231,6 +262,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
   if (caller.save_intermediate) caller.save_intermediate(planned.plan);
   Controlled controlled = control_accuracy(planned.plan, means, accuracy, std::move(start));
   add_estimates(controlled.report, expected);
+  controlled.report.environment = environment_of(model, caller, accuracy);
   return controlled;
 }
 

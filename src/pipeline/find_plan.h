@@ -6,6 +6,7 @@
 #include <string>
 
 #include "accuracy/control.h"
+#include "accuracy/ranking.h"
 #include "tightrope/dataset.h"
 #include "tightrope/model.h"
 #include "tightrope/options.h"
@@ -21,6 +22,8 @@ struct Caller {
   // Of the data, for AccuracyOptions::work_dir; asked for only where there is one.
   std::function<std::string()> calibration_fingerprint;
   std::function<std::string()> validation_fingerprint;
+  ScoreElsewhere score_elsewhere = {};  // for the ranking; empty: everything is computed here
+  Elsewhere elsewhere = {};             // runs the user's function, too
 };
 
 // Measures the original, calibrates, measures the quantized model, and leaves out of the plan what the limit demands.

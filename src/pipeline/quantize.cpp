@@ -8,6 +8,7 @@
 #include "base/stopwatch.h"
 #include "pipeline/find_plan.h"
 #include "pipeline/make_plan.h"
+#include "pipeline/with_workers.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
 
@@ -128,7 +129,15 @@ QuantizationResult quantize(const Model& model, const Dataset& calibration, cons
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ValidationFn& validate,
                                                   const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  return quantize_with_accuracy_control(model, calibration, validation, validate, options, accuracy, {});
+}
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
+                                                  const ScoreElsewhere& elsewhere) {
   Caller caller;
+  caller.score_elsewhere = elsewhere;
   Validating validating(model, validation, validate, accuracy);
   caller.evaluate = [&](const Plan& plan, std::string_view) {
     return validating.on_all(plan, accuracy.validation_precision);
@@ -144,11 +153,19 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ModelValidationFn& validate,
                                                   const QuantizeOptions& options, const AccuracyOptions& accuracy) {
+  return quantize_with_accuracy_control(model, calibration, validation, validate, options, accuracy, {});
+}
+
+QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
+                                                  const Dataset& validation, const ModelValidationFn& validate,
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
+                                                  const ScoreElsewhere& elsewhere) {
   if (accuracy.measure_deployed) {
     throw InvalidArgument(
         "option 'measure_deployed' is on; the metric runs the model by itself, and decides the precision");
   }
   Caller caller;
+  caller.score_elsewhere = elsewhere;
   caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
     const CountedDataset counted(validation, std::nullopt);
     Validation measured = validate(*model.apply(plan), counted);

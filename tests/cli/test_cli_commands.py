@@ -68,6 +68,33 @@ def test_sensitivity_ranks_as_accuracy_control_does(work, out):  # noqa: F811
     assert {tuple(g["operations"]): g["score"] for g in groups} == {tuple(g["operations"]): g["score"] for g in ranked}
 
 
+def test_workers_change_nothing_but_the_time(work, out):  # noqa: F811
+    ranked = [
+        run("sensitivity", work / "model.xml", "--calibration", work / "data.npz", "--json", *more)
+        for more in ([], ["--workers", "2"])
+    ]
+    assert [result.returncode for result in ranked] == [DONE, DONE], ranked[1].stderr
+    assert ranked[0].stdout == ranked[1].stdout
+    models = []
+    for workers in ("1", "3"):
+        limit = ["--validation", work / "data.npz", "--metric", "sqnr", "--max-drop", "0", "--workers", workers]
+        assert quantize(work, out / f"{workers}.xml", *limit).returncode in (DONE, LIMIT_NOT_MET)
+        models.append([(out / workers).with_suffix(ending).read_bytes() for ending in (".xml", ".bin")])
+    assert models[0] == models[1]
+
+
+def test_workers_that_make_no_sense_are_refused(work, out):  # noqa: F811
+    for number in ("0", "-1", "many"):
+        check_refused(quantize(work, out / "o.xml", "--workers", number), BAD_ARGUMENTS, "--workers")
+    both = ["--workers", "2", "--dask", "tcp://127.0.0.1:1"]
+    check_refused(quantize(work, out / "o.xml", *both), BAD_ARGUMENTS, "--dask", "--workers")
+
+
+def test_the_program_without_python_says_what_dask_needs(work, out):  # noqa: F811
+    dask = ["--dask", "tcp://127.0.0.1:1"]
+    check_refused(quantize(work, out / "o.xml", *dask), BAD_ARGUMENTS, "pip install tightrope distributed")
+
+
 def test_several_metrics_have_limits_by_name(work, out):  # noqa: F811
     both = ["--metric", "f1_macro", "--max-drop", "top1=0.5,f1_macro=0.5"]
     result = control(work, out / "met.xml", *both, "--json")

@@ -1,50 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The examples of docs/command-line.md run, one after the other, as they stand."""
+"""What docs/command-line.md says about the program is so; its examples are run by tests/docs."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-import pytest
-from program import BINARY, ENVIRONMENT, ROOT, run
+from program import ROOT, run
 
 PAGE = (ROOT / "docs" / "command-line.md").read_text()
-METRIC = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("skimage")
-    pytest.importorskip("sklearn")
-    place = tmp_path_factory.mktemp("guide")
-    shutil.copytree(ROOT / "examples" / "models", place / "models")
-    subprocess.run([sys.executable, ROOT / "examples" / "demo_data.py", place / "data"], check=True)
-    (place / "metric.py").write_text(METRIC)
-    return place
-
-
-def test_every_example_of_the_page_runs(folder: Path) -> None:
-    examples = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(examples) >= 8
-    path = os.pathsep.join([str(BINARY.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-    script = "set -eu\n" + "".join(examples)
-    result = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env={**ENVIRONMENT, "PATH": path}, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    assert "known from an earlier run" in result.stderr
-    for name in [
-        "photo_int8.xml",
-        "photo_kept.xml",
-        "photo_loose.xml",
-        "photo.html",
-        "photo_small.xml",
-        "photo_both.xml",
-    ]:
-        assert (folder / name).exists(), name
 
 
 def test_every_option_and_metric_that_the_page_names_is_there() -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two jobs: 8-bit quantization, and 8-bit quantization that keeps the user's metric."""
 
+import concurrent.futures
 import json
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,10 +15,12 @@ from tightrope.data.dataset import Dataset
 from tightrope.data.fingerprint import fingerprint
 from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError
 from tightrope.frameworks import Base, is_onnx, make_base
-from tightrope.log import get_logger
 from tightrope.model_inputs import named_arrays
 from tightrope.onnx.quantization.backend_parameters import BackendParameters
 from tightrope.options import accuracy_options, quantize_options
+from tightrope.parallel.ranking import score_elsewhere
+from tightrope.parallel.validation import ValidationElsewhere
+from tightrope.parallel.workers import working_with
 from tightrope.parameters import (
     DropType,
     ModelType,
@@ -32,6 +35,7 @@ from tightrope.quantization.advanced_parameters import (
     AdvancedAccuracyRestorerParameters,
     AdvancedQuantizationParameters,
 )
+from tightrope.quantization.validation import Evaluation, ValidationFunction
 from tightrope.reporting import Report, attach_report
 from tightrope.scopes import IgnoredScope
 
@@ -39,7 +43,6 @@ if TYPE_CHECKING:
     import onnx
 
 Model = TypeVar("Model", openvino.Model, "onnx.ModelProto")
-ValidationFunction = Callable[[Any, Iterable[Any]], Any]
 
 
 def quantize(
@@ -138,6 +141,7 @@ def quantize_with_accuracy_control(
     work_dir: str | PathLike[str] | None = None,
     early_stopping: bool = True,
     measure_deployed: bool = False,
+    executor: concurrent.futures.Executor | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
@@ -179,6 +183,11 @@ def quantize_with_accuracy_control(
     early_stopping: False to validate every candidate on all items. The returned model is in any case.
     measure_deployed: True to measure the result once more in the precision that the device chooses by itself, such as
         bf16, where that is another than `validation_precision`; `report(model).deployed` tells it.
+    executor: workers for the ranking and for validations: a thread or process pool, `Client.get_executor()` of Dask,
+        `MPIPoolExecutor` of mpi4py, or any other; it is not shut down. The result is the same with any, on processors
+        of one kind. Workers need Tightrope; each process gets the model, the function and the data once. A function or
+        data that can't be pickled stay in this process, and only the ranking uses the workers. A task whose worker is
+        lost is done again.
 
     Raises what `quantize` raises; IoError if the `work_dir` can't be used; InvalidArgumentError if a metric is not a
     finite number or missing, or the data are used up; AccuracyNotReachedError, with the best model, if the limit can't
@@ -232,12 +241,12 @@ def quantize_with_accuracy_control(
         )
     _core.check_options(json.dumps(options), json.dumps(accuracy), base.framework)
 
-    evaluation = _Evaluation(base, validation_dataset, validation_fn, validation_device, validation_precision)
-    with ProgressBars():
+    validation = base, validation_dataset, validation_fn, validation_device, validation_precision
+    with ProgressBars(), working_with(executor) as workers:
         plan, report, met, shortfall, advice = _core.find_plan(
             base.core,
             *_calibration(calibration_dataset),
-            evaluation,
+            Evaluation(*validation),
             validation_dataset.get_length(),
             validation_dataset.has_random_access,
             _saving(base, accuracy),
@@ -245,6 +254,8 @@ def quantize_with_accuracy_control(
             lambda: _fingerprint(validation_dataset),
             json.dumps(options),
             json.dumps(accuracy),
+            workers and score_elsewhere(workers),
+            workers and ValidationElsewhere(workers, *validation),
         )
     result: Model = _apply(base, plan, report)
     if met:
@@ -312,132 +323,3 @@ def _apply(base: Base, plan: Any, report: str) -> Any:
     result = base.rewritten(plan)
     attach_report(result, report)
     return result
-
-
-class _CountedItems:
-    """The items of the validation data, or those at some positions, counting those that are read."""
-
-    def __init__(self, dataset: Dataset[Any, Any], positions: list[int] | None) -> None:
-        self._dataset = dataset
-        self._positions = positions
-        self.read = 0
-        self.nothing_left = False
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in self._dataset.get_data(self._positions):
-            self.read += 1
-            yield item
-        self.nothing_left = self.read == 0
-
-    def __len__(self) -> int:
-        length = self._dataset.get_length() if self._positions is None else len(self._positions)
-        if length is None:
-            raise TypeError("the validation dataset does not know its length")
-        return length
-
-
-class _Evaluation:
-    """Runs the user's function on the model under a plan."""
-
-    def __init__(
-        self, base: Base, dataset: Dataset[Any, Any], function: ValidationFunction, device: str, precision: str
-    ) -> None:
-        self._base = base
-        self._dataset = dataset
-        self._function = function
-        self._device = device
-        self._precision = precision
-        self._first_read = 0
-        self._kept: tuple[Any, Any] | None = None  # plan and model of the last part: compiling may take longer than it
-
-    def __call__(
-        self, plan: Any, name: str, positions: list[int] | None, deployed: bool
-    ) -> tuple[float | dict[str, float], int, list[float]] | None:
-        model = self._model(plan, positions is not None, deployed)
-        items = _CountedItems(self._dataset, positions)
-        try:
-            result = self._function(model, items)
-            metrics = _metrics(result, name)
-        except Exception as error:
-            if positions is not None:
-                get_logger().info(
-                    "[validation] the function can't be tried on %d items (%s: %s).",
-                    len(positions),
-                    type(error).__name__,
-                    error,
-                )
-                return None
-            if isinstance(error, InvalidArgumentError):
-                raise
-            if self._first_read > 0 and items.nothing_left:
-                raise InvalidArgumentError(
-                    f"[validation] {name}: no item was left, while the first evaluation read {self._first_read}; the "
-                    "validation data must be readable again from the start (pass a list, or an object whose __iter__ "
-                    "starts over)."
-                ) from error
-            message = f"raised by validation_fn during the evaluation of the {name}, after {items.read} items"
-            get_logger().error("[validation] %s was %s.", type(error).__name__, message)
-            error.add_note(message)
-            raise
-        if positions is None:
-            self._first_read = self._first_read or items.read
-        return metrics, items.read, _values(result, items.read)
-
-    def _model(self, plan: Any, is_part: bool, deployed: bool) -> Any:
-        if deployed:
-            return self._base.for_validation(plan, self._device, "")
-        kept, self._kept = self._kept, None
-        if kept is not None and kept[0] == plan:
-            model = kept[1]
-        else:
-            del kept  # before another model takes its memory
-            model = self._base.for_validation(plan, self._device, self._precision)
-        self._kept = (plan, model) if is_part else None
-        return model
-
-
-def _values(result: Any, items: int) -> list[float]:
-    """The values per item in what a validation function returned, where there is a number for each."""
-    if not isinstance(result, tuple) or result[1] is None or len(result[1]) != items:
-        return []
-    try:
-        return [_number(value, "", "") for value in result[1]]
-    except InvalidArgumentError:
-        return []  # outputs of the model, say
-
-
-def _metrics(result: Any, name: str) -> float | dict[str, float]:
-    """The number, or the numbers by name, in what a validation function returned."""
-    value = result
-    if isinstance(result, tuple):
-        if len(result) != 2 or not (result[1] is None or hasattr(result[1], "__len__")):
-            found = ", ".join(type(part).__name__ for part in result)
-            raise InvalidArgumentError(
-                f"[validation] {name}: validation_fn returned a tuple of ({found}); needs a number or a dict of "
-                "numbers, or a tuple of that and a list with one value per item (or None)."
-            )
-        value = result[0]
-    if not isinstance(value, Mapping):
-        return _number(value, name, "the metric")
-    if not value or not all(isinstance(key, str) for key in value):
-        raise InvalidArgumentError(
-            f"[validation] {name}: validation_fn returned {value!r:.80}; needs a dict of numbers with names as keys."
-        )
-    return {str(key): _number(number, name, f"the metric '{key}'") for key, number in value.items()}
-
-
-def _number(value: Any, name: str, which: str) -> float:
-    if not isinstance(value, numbers.Number) and getattr(value, "size", None) is not None and hasattr(value, "item"):
-        try:
-            value = value.item()  # an array or tensor with one element
-        except (TypeError, ValueError, RuntimeError):
-            pass
-    try:
-        if isinstance(value, numbers.Real):
-            return float(value)
-    except OverflowError:
-        pass
-    raise InvalidArgumentError(
-        f"[validation] {name}: validation_fn returned {value!r:.80} ({type(value).__name__}) as {which}; "
-        "needs a finite number."
-    )

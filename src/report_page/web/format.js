@@ -9,9 +9,9 @@ const FATES = {
   end: "Input or output",
 };
 
-/** Six digits at most; null for what was not measured. */
-function number(value) {
-  return value == null ? null : Number(value.toPrecision(6)).toString().replace("-", "\u2212");
+/** As many digits at most; null for what was not measured. */
+function number(value, digits = 6) {
+  return value == null ? null : Number(value.toPrecision(digits)).toString().replace("-", "\u2212");
 }
 
 /** Three digits of an error between 0 and 1, which may be tiny. */
@@ -20,9 +20,9 @@ function errorText(value) {
 }
 
 /** A drop in the unit of the limit. */
-function dropText(report, value) {
+function dropText(report, value, digits = 6) {
   if (value == null) return null;
-  return report.drop_type === "relative" ? `${number(100 * value)}%` : number(value);
+  return report.drop_type === "relative" ? `${number(100 * value, digits)}%` : number(value, digits);
 }
 
 function duration(seconds) {

@@ -19,7 +19,8 @@ function showMetrics(report) {
   add("Result", number(report.final_metric), change(report.drop));
   if (report.drop != null) add("Limit of the drop", dropText(report, report.max_drop), report.status);
   if (report.interval) {
-    add("Drop on all data of this kind", `${dropText(report, report.interval.low)} to ${dropText(report, report.interval.high)}`,
+    const [low, high] = [report.interval.low, report.interval.high].map((end) => dropText(report, end, 3));
+    add("Drop on all data of this kind", `${low} to ${high}`,
       `with ${number(100 * report.interval.confidence)} % confidence`);
   }
   if (report.deployed) {
@@ -34,7 +35,7 @@ function showMetrics(report) {
   }
   if (report.latency) {
     const { original, final } = report.latency;
-    add("One inference", duration(final), `original ${duration(original)}: ${number(original / final)} times as fast`);
+    add("One inference", duration(final), `original ${duration(original)}: ${number(original / final, 3)} times as fast`);
   }
   if (report.calibration_items) add("Calibration items", String(report.calibration_items), report.framework);
   show("metrics").querySelector("dl").append(...tiles);
@@ -67,7 +68,7 @@ function showTried(report) {
     { title: "Drop", numeric: true, value: (point) => dropText(report, point.drop) },
     { title: "Limit", value: (point) => (point.within ? "met" : "not met") },
     { title: "Returned to floating point", numeric: true, value: (point) => String(point.reverted.length) },
-    { title: "Items", numeric: true, value: (point) => String(point.items) },
+    { title: "Items", numeric: true, value: (point) => `${point.items}${point.early ? " (a part)" : ""}` },
     { title: "Time", numeric: true, value: (point) => (point.seconds ? duration(point.seconds) : null) },
   ]));
 }
@@ -91,6 +92,15 @@ function showTime(report) {
   if (!total) return; // the report inside a model has no times
   const rows = stages.map((stage) => ({ name: stage.name, value: stage.seconds, text: duration(stage.seconds), kind: "plain" }));
   show("time", `${duration(total)} in all.`).querySelector(".bars").append(...barTable("Time by stage", rows, ["Stage", "Time"], Infinity));
+}
+
+function showEnvironment(report) {
+  const facts = report.environment || [];
+  if (!facts.length) return; // the report inside a model has none
+  show("environment").querySelector(".scroll").append(dataTable("Environment", facts, [
+    { title: "What", value: (fact) => fact.name },
+    { title: "Found", value: (fact) => fact.value },
+  ]));
 }
 
 function showScope(report) {
@@ -135,7 +145,7 @@ function addReasons(operations, report) {
     const saving = group && group.saving != null ? `In 8 bits it saves ${duration(group.saving)} of an inference.` : "";
     const reasons = {
       int8: [operation.why, repaired, error, saving],
-      reverted: ["Returned by accuracy control to keep the metric.", error, saving],
+      reverted: [(group && group.why) || "Returned by accuracy control to keep the metric.", error, saving],
       float: [operation.why],
       end: [],
     };
@@ -166,6 +176,7 @@ function showContents() {
   else show("network", has_graph ? "The network is too large to be drawn." : "A report alone doesn't hold the network: make the page of the model to see it.");
   showScope(report);
   showTime(report);
+  showEnvironment(report);
   showContents();
   window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));
   document.documentElement.dataset.ready = Math.round(performance.now());

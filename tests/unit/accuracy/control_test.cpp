@@ -192,6 +192,65 @@ TEST_F(ControlAccuracy, RevertsTheCulpritAlone) {
   EXPECT_EQ(report.framework, "fake");
 }
 
+TEST_F(ControlAccuracy, TellsTheFateOfEachGroupAndTheReason) {
+  build({4, 256, 5, 256});
+  const auto report = control(accuracy(), limit(0.02)).report;
+  ASSERT_THAT(report.reverted, ElementsAre("product0", "product2"));
+  ASSERT_THAT(report.groups, SizeIs(4));
+  double sum = 0;
+  for (const GroupRecord& group : report.groups) sum += group.contribution;
+  EXPECT_NEAR(sum, report.evaluations[1].drop, 0.1) << "the drop of the quantized model, shared out";
+  EXPECT_GT(report.groups[0].contribution, report.groups[1].contribution);
+  for (const std::size_t g : {0U, 2U}) {
+    const auto alone = std::ranges::find_if(report.evaluations, [&](const EvaluationRecord& record) {
+      return record.reverted.size() == 1 && record.reverted[0] != report.groups[g].operations[0];
+    });
+    ASSERT_NE(alone, report.evaluations.end()) << "the result is proven minimal";
+    EXPECT_GT(alone->drop, 0.02);
+    EXPECT_THAT(report.groups[g].why, AllOf(HasSubstr("with it in 8 bits the drop would be"), HasSubstr(alone->name)));
+  }
+  EXPECT_THAT(report.groups[1].why, HasSubstr("stays in 8 bits: the limit is met"));
+}
+
+TEST_F(ControlAccuracy, KeepsTheWeightsOfRevertedOperationsInEightBitsWhereTheLimitHolds) {
+  build({256, 256, 4, 256});
+  Means with = means(accuracy());
+  const auto weights = [](const Plan& candidate) {
+    return static_cast<double>(std::ranges::count(candidate.quantizers, SiteKind::kWeight, &Quantizer::kind));
+  };
+  with.weight_elements = weights;
+  const auto [best, report, met] = control(with, limit(0.02));
+  EXPECT_TRUE(met);
+  EXPECT_EQ(weights(best), 4) << "the activations of product2 were the culprit";
+  EXPECT_EQ(best.quantizers.size(), 7);
+  EXPECT_THAT(report.reverted, ElementsAre("product2"));
+  EXPECT_EQ(report.evaluations.back().name, "weights kept in 8 bits");
+  EXPECT_EQ(report.final_metric, report.evaluations.back().metric);
+  EXPECT_EQ(*report.final_metric, 1 - error_rate(best)) << "the number belongs to the plan that is returned";
+  EXPECT_THAT(report.groups[2].why, HasSubstr("Its weights stay in 8 bits."));
+
+  AccuracyOptions options = limit(0.02);
+  options.repair = false;
+  EXPECT_EQ(weights(control(with, options).plan), 3) << "it is a repair";
+  options.repair = true;
+  options.max_num_iterations = 1;
+  EXPECT_EQ(control(with, options).report.evaluations.back().name, "candidate 1") << "no validation is left";
+}
+
+TEST_F(ControlAccuracy, RevertsWeightsThatBreakTheLimitByThemselves) {
+  build({256, 256, 256, 256});
+  plan.quantizers[5].range.levels = 2;
+  Means with = means(accuracy());
+  with.weight_elements = [](const Plan& candidate) { return static_cast<double>(candidate.quantizers.size()); };
+  const auto [best, report, met] = control(with, limit(0.02));
+  EXPECT_TRUE(met);
+  ASSERT_THAT(report.reverted, ElementsAre("product2"));
+  EXPECT_EQ(report.evaluations.back().name, "weights kept in 8 bits");
+  EXPECT_GT(report.evaluations.back().drop, 0.02);
+  EXPECT_EQ(best.quantizers.size(), 6) << "the weight is in floating point, too";
+  EXPECT_EQ(*report.final_metric, 1 - error_rate(best));
+}
+
 TEST_F(ControlAccuracy, LowersAnErrorRateWhereLowerIsBetter) {
   build({256, 4, 256, 6});
   AccuracyOptions options = limit(0.01);

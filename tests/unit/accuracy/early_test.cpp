@@ -75,6 +75,42 @@ class Early : public testing::Test {
   std::vector<std::size_t> parts;  // items of each part that was asked for
 };
 
+TEST_F(Early, JudgesTheSameWhereWorkersShareTheItems) {
+  std::vector<std::size_t> shards;
+  for (const std::size_t wrong : {0U, 9U, 10U, 11U, 30U, 200U}) {
+    be_wrong_on(wrong);
+    means.elsewhere = {};
+    const auto alone = judge();
+    means.elsewhere = {[] { return std::size_t{3}; },
+                       [&](const Plan& plan, std::string_view name, std::span<const std::vector<std::int64_t>> all) {
+                         shards.push_back(all.size());
+                         std::vector<std::optional<Evaluation>> found;
+                         for (const auto& one : all) found.push_back(means.parts.evaluate(plan, name, one));
+                         return found;
+                       }};
+    const auto shared = judge();
+    ASSERT_EQ(alone.has_value(), shared.has_value()) << wrong;
+    if (!alone) continue;
+    EXPECT_EQ(alone->metric, shared->metric) << wrong;
+    EXPECT_EQ(alone->items, shared->items) << wrong;
+    EXPECT_EQ(alone->values, shared->values) << wrong;
+  }
+  EXPECT_THAT(shards, testing::Contains(3));
+}
+
+TEST_F(Early, AsksHereForWhatWorkersDoNotGive) {
+  const auto alone = judge();
+  const std::vector<std::size_t> asked = parts;
+  parts.clear();
+  means.elsewhere = {[] { return std::size_t{3}; },
+                     [](const Plan&, std::string_view, std::span<const std::vector<std::int64_t>> all) {
+                       return std::vector<std::optional<Evaluation>>(all.size());
+                     }};
+  const auto shared = judge();
+  EXPECT_EQ(alone->metric, shared->metric);
+  EXPECT_EQ(parts, asked);
+}
+
 TEST_F(Early, RejectsWhatIsFarAboveTheLimitOnAFifthOfTheItemsAtMost) {
   be_wrong_on(200);
   const auto judged = judge();

@@ -49,7 +49,7 @@ TEST(OutputError, IsTheMeanOverOutputs) {
 
 TEST(OutputError, IsCappedAtOne) { EXPECT_EQ(error_of({floats({100})}, {floats({1})}), 1); }
 
-TEST(OutputError, OfAZeroOutputIsZeroWithoutAnErrorAndOneWithOne) {
+TEST(OutputError, T12OfAZeroOutputIsZeroWithoutAnErrorAndOneWithOne) {
   EXPECT_EQ(error_of({floats({0, 0})}, {floats({0, 0})}), 0);
   EXPECT_EQ(error_of({floats({0, 1e-3F})}, {floats({0, 0})}), 1);
   EXPECT_EQ(error_of({floats({})}, {floats({})}), 0);
@@ -137,7 +137,7 @@ TEST(RankGroups, RunsTheOriginalOnce) {
   EXPECT_EQ(model->usage().options.precision, "bf16");
 }
 
-TEST(RankGroups, ScoresActivationsAloneWhereWeightsStay) {
+TEST(RankGroups, T08ScoresActivationsAloneWhereWeightsStay) {
   auto [model, plan] = chain();
   plan.quantizers[5].range = {{-1, -1}, {1, 1}, 255};  // a weight that loses half of its size
   const auto groups = form_groups(plan);
@@ -197,6 +197,58 @@ TEST(RankGroups, EndsWhereThereIsNoTimeLeft) {
   const auto some = rank_groups(*model, plan, groups, samples(), {}, RestoreMode::kActivationsAndWeights, two_groups);
   EXPECT_THAT(some, ElementsAre(all[0], all[1]));
   EXPECT_THAT(asked, ElementsAre(0, Gt(0), Gt(0)));
+}
+
+std::vector<double> scores_with(const ScoreElsewhere& elsewhere, const std::function<bool(double)>& has_time = {}) {
+  const auto [model, plan] = chain();
+  return rank_groups(*model, plan, form_groups(plan), samples(), {}, RestoreMode::kActivationsAndWeights, has_time,
+                     elsewhere);
+}
+
+TEST(RankGroups, GivesTheSameScoresOnThreads) {
+  for (const int threads : {1, 2, 8}) EXPECT_EQ(scores_with(scoring_threads(threads)), scores_with({})) << threads;
+}
+
+TEST(RankGroups, TakesScoresThatComeFromElsewhereInAnyOrder) {
+  const auto backwards = [](const Ranking& ranking, const auto& done) {
+    GroupScorer scorer(ranking);
+    for (std::size_t g = ranking.groups.size(); g-- > 0;) EXPECT_TRUE(done(g, scorer.score(g)));
+  };
+  EXPECT_EQ(scores_with(backwards), scores_with({}));
+}
+
+TEST(RankGroups, ComputesWhatIsLeftOutElsewhere) {
+  const auto [model, plan] = chain();
+  const auto middle = [](const Ranking&, const auto& done) { done(1, 0.5); };
+  const auto scores =
+      rank_groups(*model, plan, form_groups(plan), samples(), {}, RestoreMode::kActivationsAndWeights, {}, middle);
+  const auto expected = scores_with({});
+  EXPECT_THAT(scores, ElementsAre(expected[0], 0.5, expected[2]));
+  EXPECT_EQ(model->usage().compiled, 3);
+}
+
+TEST(RankGroups, ReportsTheSameProgressInTheEndWhereverScoresComeFrom) {
+  std::vector<std::size_t> done;
+  const auto previous =
+      set_progress_sink([&](std::string_view, std::size_t count, std::size_t) { done.push_back(count); });
+  scores_with([](const Ranking&, const auto& done_one) { done_one(2, 0.5); });
+  set_progress_sink(previous);
+  EXPECT_TRUE(std::ranges::is_sorted(done));
+  EXPECT_EQ(done.back(), 4 * samples().size());
+}
+
+TEST(RankGroups, EndsElsewhereWhereThereIsNoTimeLeft) {
+  int asked = 0;
+  const auto two_groups = [&](double) { return ++asked < 2; };
+  EXPECT_THAT(scores_with(scoring_threads(2), two_groups).size(), testing::Le(2U));
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(RankGroups, PassesOnWhatAThreadThrows) {
+  const auto [model, plan] = chain();
+  const std::vector<Sample> unfitting = {sample_of({1, 2, 3}, {1, 3})};
+  EXPECT_ANY_THROW(rank_groups(*model, plan, form_groups(plan), unfitting, {}, RestoreMode::kActivationsAndWeights, {},
+                               scoring_threads(2)));
 }
 
 TEST(RankGroups, NeedsSamples) {

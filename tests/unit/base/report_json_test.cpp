@@ -30,7 +30,7 @@ Report example() {
   report.calibration_items = 300;
   report.evaluations = {{"original model", {}, 0.9473684210526315, 0, 190, 1.5},
                         {"candidate 1", {"conv2"}, 0.9447, 0.0026, 190, 1.25}};
-  report.groups = {{{"conv1", "conv3"}, 1.0 / 3, false}, {{"conv2"}, 0.5, true, 0.002}};
+  report.groups = {{{"conv1", "conv3"}, 1.0 / 3, false}, {{"conv2"}, 0.5, true, 0.04, "It was reverted.", 0.002}};
   report.stages = {{"ranking", 0.75}, {"search", 2}};
   report.latency = {0.004, 0.001, 0.003};
   report.limits = {{"f1", 0.02, "relative", false}};
@@ -41,6 +41,7 @@ Report example() {
   report.interval = {{-0.001, 0.02, 0.95, 800}};
   report.deployed = {{"bf16", 0.9, 0.04, 0.0374}};
   report.stages[1].estimate = 3;
+  report.environment = {{"processor", "a fast one, 2 threads"}};
   return report;
 }
 
@@ -55,6 +56,9 @@ TEST(ReportJson, SurvivesTheRoundTrip) {
   EXPECT_TRUE(read.groups[1].reverted);
   EXPECT_EQ(read.groups[0].saving, std::nullopt);
   EXPECT_EQ(read.groups[1].saving, 0.002);
+  EXPECT_EQ(read.groups[1].contribution, 0.04);
+  EXPECT_EQ(read.groups[1].why, "It was reverted.");
+  EXPECT_EQ(read.environment[0].name, "processor");
   EXPECT_EQ(read.latency->final, 0.003);
   EXPECT_EQ(read.evaluations[1].seconds, 1.25);
   EXPECT_EQ(read.evaluations[1].reverted, example().evaluations[1].reverted);
@@ -73,6 +77,7 @@ TEST(ReportJson, IsTheSameForEqualRunsWithoutTimes) {
   slow.stages[1].seconds = 98;
   slow.groups[1].saving = 97;
   slow.latency = {};
+  slow.environment = {{"processor", "a slow one"}};
   EXPECT_NE(to_json(slow), to_json(example()));
   EXPECT_EQ(to_json(slow, false), to_json(example(), false));
   EXPECT_THAT(to_json(slow, false), Not(HasSubstr("seconds")));
@@ -89,7 +94,7 @@ TEST(ReportJson, NamesTheKeyOfAMistake) {
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("[report] evaluations[0].items"), HasSubstr("integer"))));
   EXPECT_THAT([&] { report_from_json(with("\"score\"", "\"points\"")); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("groups[0].score"), HasSubstr("missing"))));
-  EXPECT_THAT([&] { report_from_json(with("\"version\": 3", "\"version\": 0")); },
+  EXPECT_THAT([&] { report_from_json(with("\"version\": 4", "\"version\": 0")); },
               ThrowsMessage<InvalidArgument>(HasSubstr("version")));
   EXPECT_THAT([&] { report_from_json(with("\"minimal\"", "\"more\": 1, \"minimal\"")); },
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("more"), HasSubstr("not known"))));

@@ -106,7 +106,7 @@ TEST(IgnoredScope, TakesWhatMatchesWithoutValidation) {
   EXPECT_THAT(ignored(scope), ElementsAre("x", "left", "leftmost", "sum"));
 }
 
-TEST(IgnoredScope, TakesExactlyWhatLiesBetweenDistantEndsInOnePass) {
+TEST(IgnoredScope, T19TakesExactlyWhatLiesBetweenDistantEndsInOnePass) {
   GraphBuilder net;
   ValueId value = net.relu("first", net.conv("stem", net.input("x")));
   std::vector<std::string> inside = {"first"};
