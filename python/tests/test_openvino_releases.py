@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tightrope runs on other patch releases of OpenVINO than the one that it was built with, and refuses other versions."""
+"""Tightrope runs on other patch releases of OpenVINO than that of the build, and refuses other versions."""
 
 import os
 import subprocess

@@ -64,7 +64,7 @@ def test_the_wheel_says_what_it_needs():
     metadata = importlib.metadata.metadata("tightrope")
     required = importlib.metadata.requires("tightrope")
     assert "openvino<2026.5,>=2026.4" in required
-    assert {"onnx", "test"} <= set(metadata.get_all("Provides-Extra"))
+    assert {"onnx", "dask", "mpi"} <= set(metadata.get_all("Provides-Extra"))
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
 
