@@ -86,7 +86,7 @@ std::optional<Shortfall> run_chosen(const CLI::App& chosen, Arguments& arguments
 }
 
 ScoreElsewhere elsewhere(const LimitArguments& typed, const Cluster& cluster) {
-  if (typed.dask.empty()) return scoring_threads(typed.workers);
+  if (typed.dask.empty()) return {};
   if (cluster) return cluster(typed.dask);
   throw InvalidArgument(
       "option 'dask' needs Python, which this program does without; install the packages tightrope and distributed "

@@ -181,7 +181,7 @@ Outcome quantize_with_limit(const Model& model, const Data& data, const std::vec
   const AccuracyOptions accuracy = limits_for(metrics, command);
   const bool has_program = std::ranges::any_of(metrics, [](const Metric& metric) { return bool(metric.program); });
   const auto run = [&](const auto& validate) {
-    return std::make_shared<QuantizationResult>(quantize_with_accuracy_control(
+    return std::make_shared<QuantizationResult>(quantize_with_workers(
         model, *data.calibration, *data.validation, validate, command.options, accuracy, command.elsewhere));
   };
   try {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <string_view>
+
 #include "tightrope/error.h"
 
 namespace tightrope::cli {
@@ -23,11 +25,17 @@ std::string names_of(const std::vector<CLI::App*>& commands) {
   return fmt::format("{}", fmt::join(names, " "));
 }
 
-// In bash, and in zsh with its emulation of bash: a word that begins with a hyphen is an option, others are files.
-std::string bash(const std::vector<CLI::App*>& commands) {
+// A case for each command that sets the variable `options`, whose value stands between `before` and `after`.
+std::string cases_of(const std::vector<CLI::App*>& commands, std::string_view before, std::string_view after) {
   std::string cases;
   for (const CLI::App* command : commands)
-    cases += fmt::format("    {}) options=\"{}\" ;;\n", command->get_name(), fmt::join(options_of(*command), " "));
+    cases += fmt::format("    {}) options={}{}{} ;;\n", command->get_name(), before,
+                         fmt::join(options_of(*command), " "), after);
+  return cases;
+}
+
+// A word that begins with a hyphen is an option, others are files.
+std::string bash(const std::vector<CLI::App*>& commands) {
   return fmt::format(R"(_tightrope() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" options=""
   if [ "$COMP_CWORD" = 1 ]; then
@@ -44,7 +52,26 @@ std::string bash(const std::vector<CLI::App*>& commands) {
 }}
 complete -o filenames -F _tightrope tightrope
 )",
-                     names_of(commands), cases);
+                     names_of(commands), cases_of(commands, "\"", "\""));
+}
+
+// As bash. It can be sourced, or be the file _tightrope in a folder of functions.
+std::string zsh(const std::vector<CLI::App*>& commands) {
+  return fmt::format(R"(#compdef tightrope
+_tightrope() {{
+  local -a options
+  if (( CURRENT == 2 )); then
+    compadd -- {} --help --version
+    return
+  fi
+  case ${{words[2]}} in
+{}    completion) compadd -- bash zsh fish; return ;;
+  esac
+  if [[ $PREFIX == -* ]]; then compadd -- $options; else _files; fi
+}}
+if [[ $funcstack[1] == _tightrope ]]; then _tightrope "$@"; else compdef _tightrope tightrope; fi
+)",
+                     names_of(commands), cases_of(commands, "(", ")"));
 }
 
 std::string fish_quoted(const std::string& text) {
@@ -72,7 +99,7 @@ std::string fish(const std::vector<CLI::App*>& commands) {
 
 std::string completion_script(const std::string& shell, const std::vector<CLI::App*>& commands) {
   if (shell == "bash") return bash(commands);
-  if (shell == "zsh") return "autoload -U +X bashcompinit && bashcompinit\n" + bash(commands);
+  if (shell == "zsh") return zsh(commands);
   if (shell == "fish") return fish(commands);
   throw InvalidArgument(fmt::format("there is no completion for '{}'; bash, zsh or fish is needed", shell));
 }

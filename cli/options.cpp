@@ -173,6 +173,7 @@ AccuracyOptions accuracy_options(const Arguments& arguments) {
   Json& restorer = json["advanced_accuracy_restorer_parameters"];
   if (typed.max_validations) restorer["max_num_iterations"] = *typed.max_validations;
   if (typed.ranking_subset_size) restorer["ranking_subset_size"] = *typed.ranking_subset_size;
+  restorer["num_ranking_workers"] = typed.workers;
   if (typed.intermediate_model_dir) restorer["intermediate_model_dir"] = *typed.intermediate_model_dir;
   json["objective"] = typed.objective;
   if (typed.repair) json["repair"] = *typed.repair;

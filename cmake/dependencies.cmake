@@ -12,8 +12,9 @@ find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # With precompiled headers ccache needs to be told which differences do not count.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime ${CCACHE})
+  # With precompiled headers ccache needs to be told which differences do not count; nor does the folder of the project.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime
+    CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
 
@@ -38,11 +39,17 @@ target_compile_definitions(tightrope_openvino_headers INTERFACE
 
 # ONNX Runtime: headers only, of a release that is installed or that scripts/install_onnxruntime_headers.sh has unpacked.
 # The library is opened when the first ONNX model is run.
-find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_cxx_api.h
-  HINTS ${PROJECT_SOURCE_DIR}/.venv/onnxruntime/usr/include PATH_SUFFIXES onnxruntime onnxruntime/core/session)
+foreach(attempt installed unpacked)
+  find_path(ONNXRUNTIME_INCLUDE_DIR onnxruntime_cxx_api.h
+    HINTS ${PROJECT_SOURCE_DIR}/.venv/onnxruntime/usr/include ${PROJECT_BINARY_DIR}/onnxruntime/usr/include
+    PATH_SUFFIXES onnxruntime onnxruntime/core/session)
+  if(NOT ONNXRUNTIME_INCLUDE_DIR AND attempt STREQUAL "installed")
+    execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/install_onnxruntime_headers.sh ${PROJECT_BINARY_DIR}/onnxruntime)
+  endif()
+endforeach()
 if(NOT ONNXRUNTIME_INCLUDE_DIR)
-  message(FATAL_ERROR "The headers of ONNX Runtime were not found. Install libonnxruntime-dev, or run "
-    "scripts/install_onnxruntime_headers.sh .venv/onnxruntime, or set ONNXRUNTIME_INCLUDE_DIR")
+  message(FATAL_ERROR "The headers of ONNX Runtime were not found. Install libonnxruntime-dev, or set "
+    "ONNXRUNTIME_INCLUDE_DIR to a folder that has them")
 endif()
 add_library(tightrope_onnxruntime_headers INTERFACE)
 target_include_directories(tightrope_onnxruntime_headers SYSTEM INTERFACE ${ONNXRUNTIME_INCLUDE_DIR})

@@ -48,8 +48,15 @@ html_show_copyright = False
 
 GROUPS = {
     "Start": ["docs/guide-python", "docs/guide-command-line", "docs/guide-cpp", "docs/from-nncf"],
-    "Understand": ["docs/how-it-works", "docs/report", "docs/limit-not-met", "docs/errors", "docs/many-machines"],
-    "Look up": ["docs/options", "docs/command-line", "docs/reference/python", "docs/reference/cpp"],
+    "Understand": ["docs/how-it-works", "docs/report", "docs/limit-not-met", "docs/errors"],
+    "Look up": [
+        "docs/options",
+        "docs/command-line",
+        "docs/python-data",
+        "docs/many-machines",
+        "docs/reference/python",
+        "docs/reference/cpp",
+    ],
     "Inside": ["docs/algorithms", "docs/differences", "docs/design", "CONTRIBUTING", "third_party/README"],
 }
 

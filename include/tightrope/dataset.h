@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -30,9 +31,10 @@ using SampleReader = std::function<std::optional<Sample>()>;
 class Dataset {
  public:
   virtual ~Dataset() = default;
-  virtual std::optional<std::size_t> size() const = 0;  // items, where known in advance
-  virtual SampleReader read() const = 0;                // starts at the first item; the dataset outlives the reader
-  virtual bool is_in_memory() const { return false; }   // to read over items costs next to nothing
+  virtual std::optional<std::size_t> size() const = 0;   // items, where known in advance
+  virtual SampleReader read() const = 0;                 // starts at the first item; the dataset outlives the reader
+  virtual std::int64_t batch_size() const { return 0; }  // samples of an item; 0: not known
+  virtual bool is_in_memory() const { return false; }    // to read over items costs next to nothing
 };
 
 std::unique_ptr<Dataset> dataset_of(std::vector<Sample> samples);

@@ -108,7 +108,7 @@ struct QuantizeOptions {
   std::optional<bool> weight_rounding;   // by the data, of all layers; unset: of those that lose much; false: of none
   RangeEstimator activation_range;
   RangeEstimator weight_range;
-  bool batchwise_statistics = false;  // each entry along the first axis of an activation is an item of its own
+  bool batchwise_statistics = false;  // calibration items are batches, whose samples count one by one
   bool inplace_statistics = true;     // computed inside of the graph where that is possible
   std::string statistics_path;        // file to reuse statistics from, and to write them to; empty: none
   bool compress_weights = true;       // see Plan
@@ -132,6 +132,7 @@ struct AccuracyOptions {
   bool repair = true;             // where the limit is broken, try to quantize operations in another way first
   bool tune_hyperparams = false;  // the same where it is not
   std::optional<std::int64_t> ranking_subset_size;  // items per ranking score; default: 8
+  int ranking_workers = 1;                          // groups that are ranked at a time, on threads
   std::optional<std::string> intermediate_model_dir;
   int eval_requests = 0;  // samples at a time in the ranking; 0: the device's choice
   RestoreMode restore_mode = RestoreMode::kActivationsAndWeights;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tightrope/error.h"
+#include "tightrope/event.h"
 #include "tightrope/model.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
@@ -57,17 +58,18 @@ class AccuracyNotReached : public Error {
 
 // Quantizes, and keeps in floating point what must stay there for the metric to drop by max_drop at most.
 //
-// The returned model was measured with `validate` on all of `validation`; the report holds that number.
+// The returned model was measured with `validate` on all of `validation`; the report holds that number. `on_event` is
+// told what happens, and can stop the run (event.h).
 // Throws what quantize() throws; InvalidArgument for a metric that is not finite; AccuracyNotReached.
 // How: docs/algorithms.md#accuracy-control
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ValidationFn& validate,
                                                   const QuantizeOptions& options = {},
-                                                  const AccuracyOptions& accuracy = {});
+                                                  const AccuracyOptions& accuracy = {}, EventFn on_event = {});
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ModelValidationFn& validate,
                                                   const QuantizeOptions& options = {},
-                                                  const AccuracyOptions& accuracy = {});
+                                                  const AccuracyOptions& accuracy = {}, EventFn on_event = {});
 
 // Where quantizers would go, without data: a plan with empty ranges. Throws what quantize() throws.
 // Rules: docs/algorithms.md#placement

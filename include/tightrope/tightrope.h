@@ -5,6 +5,7 @@
 #include "tightrope/data.h"
 #include "tightrope/dataset.h"
 #include "tightrope/error.h"
+#include "tightrope/event.h"
 #include "tightrope/graph.h"
 #include "tightrope/log.h"
 #include "tightrope/metrics.h"

@@ -5,6 +5,7 @@
 
 #include "bind.h"
 #include "openvino/openvino_model.h"
+#include "tightrope/data.h"
 
 namespace tightrope::python {
 namespace {
@@ -30,7 +31,9 @@ void bind_model(py::module_& module) {
              return openvino::make_model(network, base);
            }),
            py::arg("original"), py::arg("clone"))
-      .def_property_readonly("framework", &Model::framework);
+      .def_property_readonly("framework", &Model::framework)
+      .def_property_readonly(
+          "inputs", [](const Model& model) { return inputs_of(model.graph()).size(); }, "How many there are.");
   module.def(
       "rewrite",
       [](const py::object& clone, const Plan& plan) {

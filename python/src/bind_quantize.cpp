@@ -18,9 +18,11 @@ namespace {
 // Reads a Python callable that starts an iteration over lists of (input name, C-contiguous array).
 class PythonDataset : public Dataset {
  public:
-  PythonDataset(py::object start, std::optional<std::size_t> size) : start_(keep(std::move(start))), size_(size) {}
+  PythonDataset(py::object start, std::optional<std::size_t> size, std::int64_t batch_size)
+      : start_(keep(std::move(start))), size_(size), batch_size_(batch_size) {}
 
   std::optional<std::size_t> size() const override { return size_; }
+  std::int64_t batch_size() const override { return batch_size_; }
 
   SampleReader read() const override {
     const py::gil_scoped_acquire gil;
@@ -40,6 +42,7 @@ class PythonDataset : public Dataset {
  private:
   std::shared_ptr<py::object> start_;
   std::optional<std::size_t> size_;
+  std::int64_t batch_size_;
 };
 
 // What Python gives for an evaluation: (metric or metrics by name, items read, values per item).
@@ -122,6 +125,15 @@ std::function<void(const Plan&)> save_with(const std::optional<py::object>& func
   };
 }
 
+EventFn events_to(const std::optional<py::object>& function) {
+  if (!function) return {};
+  return [kept = keep(*function)](const Event& event) {
+    const std::string text = to_json(event);
+    const py::gil_scoped_acquire gil;
+    return (*kept)(text).cast<bool>();
+  };
+}
+
 std::function<std::string()> text_with(py::object function) {
   return [kept = keep(std::move(function))] {
     const py::gil_scoped_acquire gil;
@@ -157,46 +169,49 @@ void bind_quantize(py::module_& module) {
       py::arg("model"), py::arg("options"), "Where quantizers would go, without data: a plan with empty ranges.");
   module.def(
       "make_plan",
-      [](const Model& model, py::object start, std::optional<std::size_t> size, const std::string& options) {
-        const PythonDataset data(std::move(start), size);
+      [](const Model& model, py::object start, std::optional<std::size_t> size, std::int64_t batch_size,
+         const std::string& options) {
+        const PythonDataset data(std::move(start), size, batch_size);
         const py::gil_scoped_release release;
         PlanResult result = make_plan(model, data, quantize_options_from_json(options), 0);
         return std::make_tuple(std::move(result.plan), to_json(result.report));
       },
-      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("options"),
+      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("batch_size"), py::arg("options"),
       "Calibrates; returns the plan and the report as JSON.");
   module.def(
       "find_plan",
-      [](const Model& model, py::object start, std::optional<std::size_t> size, py::object evaluate,
-         std::optional<std::int64_t> items, bool random_access, const std::optional<py::object>& save_intermediate,
-         py::object calibration_fingerprint, py::object validation_fingerprint, const std::string& options,
+      [](const Model& model, py::object start, std::optional<std::size_t> size, std::int64_t batch_size,
+         py::object evaluate, std::optional<std::int64_t> items, bool random_access,
+         const std::optional<py::object>& save_intermediate, py::object calibration_fingerprint,
+         py::object validation_fingerprint, const std::optional<py::object>& on_event, const std::string& options,
          const std::string& accuracy, const std::optional<py::object>& score_elsewhere,
          const std::optional<py::object>& elsewhere) {
-        const PythonDataset data(std::move(start), size);
+        const PythonDataset data(std::move(start), size, batch_size);
         Caller caller = caller_with(std::move(evaluate), items, random_access);
         caller.save_intermediate = save_with(save_intermediate);
         caller.score_elsewhere = scores_with(score_elsewhere);
         caller.elsewhere = elsewhere_with(elsewhere);
         caller.calibration_fingerprint = text_with(std::move(calibration_fingerprint));
         caller.validation_fingerprint = text_with(std::move(validation_fingerprint));
+        caller.on_event = events_to(on_event);
         const py::gil_scoped_release release;
         Controlled result =
             find_plan(model, data, caller, quantize_options_from_json(options), accuracy_options_from_json(accuracy));
         return std::make_tuple(std::move(result.plan), to_json(result.report), result.met, shortfall_of(result.report),
                                advice_for(result.report));
       },
-      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("evaluate"), py::arg("items"),
+      py::arg("model"), py::arg("start"), py::arg("size"), py::arg("batch_size"), py::arg("evaluate"), py::arg("items"),
       py::arg("random_access"), py::arg("save_intermediate"), py::arg("calibration_fingerprint"),
-      py::arg("validation_fingerprint"), py::arg("options"), py::arg("accuracy"),
+      py::arg("validation_fingerprint"), py::arg("on_event"), py::arg("options"), py::arg("accuracy"),
       py::arg("score_elsewhere") = py::none(), py::arg("elsewhere") = py::none(),
       "The whole job of accuracy control; evaluate(plan, name, positions or None, as deployed) returns (metric or "
       "metrics by "
       "name, items read, values per item), or None where it failed on a part; items is the number of validation items, "
       "if known; the "
-      "fingerprints are functions, called if there is a work_dir; score_elsewhere(ranking, done) calls done(group, "
-      "score), which says whether it wants more; elsewhere has count and evaluate_parts(plan, name, lists of "
-      "positions). "
-      "Returns the plan, the report as JSON, whether the "
+      "fingerprints are functions, called if there is a work_dir; on_event, or None, gets events as JSON and returns "
+      "whether to stop; score_elsewhere(ranking, done) calls done(group, score), which says whether it wants more; "
+      "elsewhere has count and evaluate_parts(plan, name, lists of positions). Returns the plan, the report as JSON, "
+      "whether the "
       "limit is met, and where it is not by how much, and advice.");
   module.def(
       "without_times", [](const std::string& report) { return to_json(report_from_json(report), false); },

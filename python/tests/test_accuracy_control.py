@@ -598,8 +598,13 @@ def test_the_ranking_puts_the_culprit_first(control: Any) -> None:
     assert max(groups, key=lambda group: group["score"])["operations"] == ["fragile"]
 
 
-def test_the_number_of_ranking_workers_is_accepted(control: Any) -> None:
-    assert tightrope.report(control(**restorer(num_ranking_workers=2))).status == "met"
+def test_T17_the_result_does_not_depend_on_the_number_of_ranking_workers(control: Any, tmp_path: Path) -> None:
+    def saved(workers: int) -> tuple[bytes, bytes]:
+        path = tmp_path / f"{workers}.xml"
+        ov.save_model(control(max_drop=0.01, **restorer(num_ranking_workers=workers)), path)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+
+    assert saved(1) == saved(4)
 
 
 def test_with_only_activations_restored_the_weights_of_reverted_operations_stay_in_8_bits(control: Any) -> None:

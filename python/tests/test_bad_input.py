@@ -181,7 +181,7 @@ BAD_ITEMS = {
     "wrong name": ({"vectr": ROW}, r"the model has no input 'vectr'; it needs 'vector' f32 \[\?,8\]"),
     "wrong shape": (ROW[:, :7], r"input '0': shape \[1,7\] came; \[\?,8\] is needed"),
     "wrong shape by name": ({"vector": ROW[:, :7]}, r"input 'vector': shape \[1,7\] came; \[\?,8\] is needed"),
-    "wrong rank": (ROW[0], r"input '0': shape \[8\] came; \[\?,8\] is needed"),
+    "wrong rank": (ROW[None], r"input '0': shape \[1,1,8\] came; \[\?,8\] is needed"),
     "too many inputs": ((ROW, ROW), r"has 2 inputs; the model needs 1: 'vector' f32"),
     "too many names": ({"vector": ROW, "other": ROW}, r"has 2 inputs; the model needs 1: 'vector' f32"),
     "no input": ((), r"has 0 inputs; the model needs 1: 'vector' f32"),

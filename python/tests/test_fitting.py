@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ranges, scales and zero points of models quantized on known data, against NNCF's functions on the same numbers."""
+# ruff: noqa: E402
 
 from typing import Any
 
-import nncf.parameters  # noqa: F401 - what follows can't be imported first
 import numpy as np
 import onnx
 import openvino as ov
 import openvino.opset13 as ops
 import pytest
 import small_onnx_models
+from onnx import helper, numpy_helper
+from small_models import normal
+
+pytest.importorskip("nncf.parameters", reason="nncf is not installed")  # what follows can't be imported first
 from nncf.common.quantization.structs import QuantizationScheme, QuantizerConfig, QuantizerGroup
 from nncf.common.tensor_statistics.statistics import MinMaxTensorStatistic
 from nncf.onnx.quantization.quantizer_parameters import convert_fq_params_to_onnx_params
 from nncf.quantization.fake_quantize import FakeQuantizeParameters, calculate_quantizer_parameters
 from nncf.tensor import Tensor
-from onnx import helper, numpy_helper
-from small_models import normal
 
 import tightrope
 from tightrope.quantization.advanced_parameters import QuantizationMode, QuantizationParameters

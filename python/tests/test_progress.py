@@ -7,6 +7,7 @@ import pty
 import struct
 import subprocess
 import sys
+import types
 from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
@@ -19,6 +20,7 @@ from tightrope import Dataset
 
 WORK = """
 import sys
+import types
 sys.path.insert(0, sys.argv[1])
 import small_models
 import tightrope
@@ -68,3 +70,23 @@ def test_elsewhere_there_is_no_bar(
         tightrope.quantize(fragile, vectors)
     assert "calibration:" not in capfd.readouterr().err
     assert "3 operations run in 8 bits" in caplog.text
+
+
+def test_a_notebook_shows_a_bar_though_it_is_no_terminal(
+    fragile: ov.Model, vectors: Dataset, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class ZMQInteractiveShell:
+        pass
+
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = ZMQInteractiveShell  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    level = tightrope.nncf_logger.level
+    tightrope.set_log_level(logging.INFO)
+    try:
+        tightrope.quantize(fragile, vectors)
+    finally:
+        tightrope.set_log_level(level)
+    output = capfd.readouterr().err
+    assert "calibration:   0%|" in output
+    assert output.rstrip(" ").endswith("\r"), "nothing of it is left"

@@ -54,6 +54,7 @@ FUNCTIONS = [
     ("quantization.quantize_model", "quantize"),
     ("quantization.quantize_model", "quantize_with_accuracy_control"),
     ("common.logging.logger", "set_log_level"),
+    ("common.logging.logger", "set_log_file"),
     ("common.logging.logger", "disable_logging"),
 ]
 
@@ -63,19 +64,25 @@ TOP_LEVEL = [
     "AdvancedBiasCorrectionParameters",
     "AdvancedQuantizationParameters",
     "AdvancedSmoothQuantParameters",
+    "BufferFullError",
     "Dataset",
     "DropType",
     "IgnoredScope",
     "InstallationError",
     "InternalError",
+    "InvalidCollectorTypeError",
+    "InvalidGroupSizeError",
     "InvalidPathError",
+    "InvalidQuantizerGroupError",
     "ModelType",
     "OverflowFix",
     "ParameterNotSupportedError",
     "QuantizationMode",
     "QuantizationPreset",
+    "StatisticsCacheError",
     "Subgraph",
     "TargetDevice",
+    "UnknownDatasetError",
     "UnsupportedBackendError",
     "UnsupportedDatasetError",
     "UnsupportedModelError",
@@ -182,6 +189,7 @@ def test_extra_parameters_are_the_ones_we_documented() -> None:
         "early_stopping": True,
         "measure_deployed": False,
         "executor": None,
+        "callbacks": None,
     }
 
 

@@ -5,18 +5,26 @@ The names, arguments and defaults are those of NNCF's post-training quantization
 """
 
 from tightrope import _runtime, errors
+from tightrope.callbacks import Event, EventKind, StopSearch
 from tightrope.conversion import to_openvino
 from tightrope.data.dataset import Dataset
+from tightrope.elsewhere import attribute_of
 from tightrope.errors import (
     AccuracyNotReachedError,
+    BufferFullError,
     Error,
     InstallationError,
     InternalError,
     InvalidArgumentError,
+    InvalidCollectorTypeError,
+    InvalidGroupSizeError,
     InvalidPathError,
+    InvalidQuantizerGroupError,
     IoError,
     ParameterNotSupportedError,
     QuantizationError,
+    StatisticsCacheError,
+    UnknownDatasetError,
     UnsupportedBackendError,
     UnsupportedDatasetError,
     UnsupportedError,
@@ -24,6 +32,7 @@ from tightrope.errors import (
     UnsupportedVersionError,
     ValidationError,
 )
+from tightrope.errors import ModuleNotFoundError as ModuleNotFoundError  # not in __all__: it hides the built-in one
 from tightrope.log import disable_logging, set_log_level
 from tightrope.log import logger as nncf_logger
 from tightrope.parameters import (
@@ -54,6 +63,7 @@ from tightrope.quantization.range_estimator import (
 from tightrope.reporting import Report, report
 from tightrope.scopes import IgnoredScope, Subgraph
 
+__getattr__ = attribute_of(__name__)
 __version__: str = _runtime._core.__version__
 
 __all__ = [
@@ -63,14 +73,20 @@ __all__ = [
     "AdvancedQuantizationParameters",
     "AdvancedSmoothQuantParameters",
     "AggregatorType",
+    "BufferFullError",
     "Dataset",
     "DropType",
     "Error",
+    "Event",
+    "EventKind",
     "IgnoredScope",
     "InstallationError",
     "InternalError",
     "InvalidArgumentError",
+    "InvalidCollectorTypeError",
+    "InvalidGroupSizeError",
     "InvalidPathError",
+    "InvalidQuantizerGroupError",
     "IoError",
     "ModelType",
     "OverflowFix",
@@ -84,10 +100,13 @@ __all__ = [
     "RangeEstimatorParametersSet",
     "Report",
     "RestoreMode",
+    "StatisticsCacheError",
     "StatisticsCollectorParameters",
     "StatisticsType",
+    "StopSearch",
     "Subgraph",
     "TargetDevice",
+    "UnknownDatasetError",
     "UnsupportedBackendError",
     "UnsupportedDatasetError",
     "UnsupportedError",

@@ -46,6 +46,8 @@ class Model:
     def __init__(self, original: typing.Any, clone: typing.Any) -> None: ...
     @property
     def framework(self) -> str: ...
+    @property
+    def inputs(self) -> int: ...
 
 class Ranking:
     @property
@@ -75,12 +77,14 @@ def find_plan(
     model: Model,
     start: typing.Any,
     size: typing.SupportsInt | typing.SupportsIndex | None,
+    batch_size: typing.SupportsInt | typing.SupportsIndex,
     evaluate: typing.Any,
     items: typing.SupportsInt | typing.SupportsIndex | None,
     random_access: bool,
     save_intermediate: typing.Any | None,
     calibration_fingerprint: typing.Any,
     validation_fingerprint: typing.Any,
+    on_event: typing.Any | None,
     options: str,
     accuracy: str,
     score_elsewhere: typing.Any | None = None,
@@ -88,7 +92,11 @@ def find_plan(
 ) -> tuple[Plan, str, bool, str, str]: ...
 def intermediate_model_path(folder: str, framework: str) -> str: ...
 def make_plan(
-    model: Model, start: typing.Any, size: typing.SupportsInt | typing.SupportsIndex | None, options: str
+    model: Model,
+    start: typing.Any,
+    size: typing.SupportsInt | typing.SupportsIndex | None,
+    batch_size: typing.SupportsInt | typing.SupportsIndex,
+    options: str,
 ) -> tuple[Plan, str]: ...
 def onnx_base(model: bytes, folder: str) -> bytes: ...
 def onnxruntime_version() -> str: ...

@@ -6,6 +6,10 @@ Every member is also its value as a string, so `TargetDevice.CPU == "CPU"`.
 
 from enum import StrEnum
 
+from tightrope.elsewhere import attribute_of
+
+__getattr__ = attribute_of(__name__)
+
 
 class QuantizationPreset(StrEnum):
     """How weights and activations are mapped to integers.

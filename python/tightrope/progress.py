@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress of long stages: a bar with the time left on a terminal, a line now and then elsewhere."""
+"""Progress of long stages: a bar with the time left on a terminal or in a notebook, a line now and then elsewhere."""
 
 import sys
 import time
+import warnings
 from types import TracebackType
 
-from tqdm.auto import tqdm
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of notebooks without widgets, where the bar is text
+    from tqdm.auto import tqdm as tqdm
 
 from tightrope import _runtime
 from tightrope.log import get_logger, logger
 
 _SECONDS_BETWEEN_LINES = 10.0
+
+
+def _shows_bars() -> bool:
+    """True on a terminal and in a notebook, whose kernel is no terminal but redraws a line."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ == "ZMQInteractiveShell" or (sys.stderr is not None and sys.stderr.isatty())
 
 
 class ProgressBars:
@@ -50,7 +60,7 @@ class ProgressBars:
         # A stage of unknown length, the search, logs each of its steps.
         if total == 0 or logger.disabled or not get_logger().isEnabledFor(20):
             return
-        if not sys.stderr.isatty():
+        if not _shows_bars():
             self._line(stage, done, total)
             return
         if stage != self._stage or self._bar is None:

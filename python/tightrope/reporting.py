@@ -11,6 +11,7 @@ import openvino
 from tightrope._runtime import _core
 from tightrope.errors import InvalidArgumentError, IoError
 from tightrope.frameworks import is_onnx, make_base
+from tightrope.notebook import report_as_html
 from tightrope.scopes import IgnoredScope
 
 _NOTE = "report"
@@ -24,8 +25,9 @@ _with_times: "dict[str, Report]" = {}
 class Report:
     """The report of one run; its fields are those of its JSON form.
 
-    Print it for a summary, `to_html(path)` for a page with charts, `to_json()` for everything, `data` for everything as
-    a dict. It holds on to the model that it was asked of, whose network the page shows; a pickled report doesn't.
+    Print it for a summary, show it in a notebook, `to_html(path)` for a page with charts, `to_json()` for everything,
+    `data` for everything as a dict. It holds on to the model that it was asked of, whose network the page shows; a
+    pickled report doesn't.
     """
 
     def __init__(self, text: str, model: Any = None) -> None:
@@ -45,6 +47,9 @@ class Report:
 
     def __str__(self) -> str:
         return _core.report_to_text(self._text)
+
+    def _repr_html_(self) -> str:
+        return report_as_html(self.data)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Report, (self._text,)

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <tuple>
 #include <utility>
 
 #include "accuracy/messages.h"
@@ -55,11 +54,7 @@ std::optional<double> Candidates::keep(const std::vector<bool>& reverted, Trial 
 }
 
 Candidate Candidates::best_on_all_items() const {
-  const auto key = [&](const auto& entry) {
-    const EvaluationRecord& record = entry.second.record;
-    const bool met = record.drop <= report_.max_drop;
-    return std::tuple(record.early, !met, met ? static_cast<double>(record.reverted.size()) : 0, record.drop);
-  };
+  const auto key = [&](const auto& entry) { return standing(entry.second.record, report_.max_drop); };
   const auto best = std::ranges::min_element(trials_, {}, key);
   return {best->first, best->second.record.drop};
 }

@@ -18,11 +18,12 @@
 #include "accuracy/messages.h"
 #include "accuracy/repairs.h"
 #include "accuracy/restore.h"
-#include "accuracy/timed.h"
 #include "tightrope/log.h"
 
 namespace tightrope {
 namespace {
+
+constexpr std::string_view kStopped = "A callback stopped the search.";
 
 const char* name_of(DropType type) { return type == DropType::kAbsolute ? "absolute" : "relative"; }
 
@@ -31,12 +32,12 @@ std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, c
                               const Validator& validate, double validation, Report& report) {
   const auto has_time = [&](double seconds) { return validate.has_time(seconds + validation); };
   std::vector<double> scores;
-  if (has_time(0)) scores = timed(report, "ranking", [&] { return means.rank(plan, groups, has_time); });
+  if (has_time(0)) scores = timed(report, "ranking", means.watch, [&] { return means.rank(plan, groups, has_time); });
   if (scores.size() == groups.size()) return scores;
-  log(LogLevel::kWarning,
-      fmt::format("[ranking] the time budget left time for {} of {} groups; the others count as harmful as these on "
-                  "average.",
-                  scores.size(), groups.size()));
+  const bool is_stopped = means.watch.is_stopped();
+  log(is_stopped ? LogLevel::kInfo : LogLevel::kWarning,
+      fmt::format("[ranking] {} {} of {} groups; the others count as harmful as these on average.",
+                  is_stopped ? "it was stopped after" : "the time budget left time for", scores.size(), groups.size()));
   const double mean =
       scores.empty() ? 1 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
   scores.resize(groups.size(), mean);
@@ -46,9 +47,10 @@ std::vector<double> scores_of(const Plan& plan, std::span<const Group> groups, c
 // What reverting each group costs; with latency as the objective also what the groups save, in the report.
 std::vector<double> prices_of(const Plan& plan, std::span<const Group> groups, const Means& means,
                               const AccuracyOptions& options, Report& report) {
-  if (options.objective == Objective::kLatency && means.latency) {
-    const std::vector<double> savings =
-        timed(report, "latencies", [&] { return savings_of(plan, groups, options.restore_mode, means.latency); });
+  if (options.objective == Objective::kLatency && means.latency && !means.watch.is_stopped()) {
+    const std::vector<double> savings = timed(report, "latencies", means.watch, [&] {
+      return savings_of(plan, groups, options.restore_mode, means.latency);
+    });
     for (std::size_t g = 0; g < groups.size(); ++g) report.groups[g].saving = savings[g];
     return prices_from(savings);
   }
@@ -95,16 +97,20 @@ RestoreResult rank_and_search(const Plan& plan, std::span<const Group> groups, c
   const std::vector<double> scores = scores_of(plan, groups, means, validate, quantized.record.seconds, report);
   for (std::size_t g = 0; g < groups.size(); ++g) report.groups.push_back({groups[g].operations, scores[g], false});
   const std::vector<double> prices = prices_of(plan, groups, means, options, report);
+  means.watch.tell({.kind = Event::Kind::kRanking, .groups = report.groups});
   const bool has_repaired = report.evaluations.size() > 2;
-  RestoreResult found = timed(report, "search", [&] {
+  RestoreResult found = timed(report, "search", means.watch, [&] {
     RestoreResult result = search(prices, scores, quantized.record.drop,
                                   options.max_num_iterations - (has_repaired ? 1 : 0), candidates, report);
     revert_idle(result, candidates, means, report);
     return result;
   });
-  if (candidates.is_late())
+  if (candidates.is_late()) {
     found.stopped =
-        fmt::format("The time budget of {:.6g} s left no time for another validation.", *options.time_budget);
+        means.watch.is_stopped()
+            ? kStopped
+            : fmt::format("The time budget of {:.6g} s left no time for another validation.", *options.time_budget);
+  }
   return found;
 }
 
@@ -118,7 +124,7 @@ void compare_latencies(const Plan& plan, const Plan& best, const Means& means, R
   if (!means.latency) return;
   std::vector<Plan> plans = {Plan{}, plan};
   if (best != plan) plans.push_back(best);
-  const std::vector<double> seconds = timed(report, "latencies", [&] { return means.latency(plans); });
+  const std::vector<double> seconds = timed(report, "latencies", means.watch, [&] { return means.latency(plans); });
   report.latency = {seconds[0], seconds[1], seconds.back()};
   const std::string text =
       fmt::format("[latency] original {:.3g} ms, quantized {:.3g} ms, result {:.3g} ms per inference", 1e3 * seconds[0],
@@ -167,13 +173,13 @@ Start evaluate_original(const Means& means, const AccuracyOptions& options) {
   std::optional<Evaluation> own;
   // Stages are the same where the original is known already, so that runs that go on end with the same report.
   const bool has_trial = !trial_items(means.parts).empty();
-  if (has_trial) own = timed(report, "trial of the function", [&] { return health.try_original(); });
+  if (has_trial) own = timed(report, "trial of the function", means.watch, [&] { return health.try_original(); });
   Validator validate(means, options, report);
   const Trial original =
-      timed(report, "validation of the original", [&] { return validate({}, "original model", {}, own); });
+      timed(report, "validation of the original", means.watch, [&] { return validate({}, "original model", {}, own); });
   if (original.record.metrics.empty()) report.original_metric = original.record.metric;
   log_original(original.record);
-  if (has_trial) timed(report, "trial of a damaged model", [&] { return health.try_damaged(); });
+  if (has_trial) timed(report, "trial of a damaged model", means.watch, [&] { return health.try_damaged(); });
   start.trial = health.original();
   start.preparation = health.preparation();
   start.original = validate.original();
@@ -183,8 +189,8 @@ Start evaluate_original(const Means& means, const AccuracyOptions& options) {
 Controlled control_accuracy(const Plan& first, const Means& means, const AccuracyOptions& options, Start start) {
   Report& report = start.report;
   Validator validate(means, options, report, start.original);
-  Trial quantized =
-      timed(report, "validation of the quantized model", [&] { return validate(first, "quantized model"); });
+  Trial quantized = timed(report, "validation of the quantized model", means.watch,
+                          [&] { return validate(first, "quantized model"); });
   if (quantized.record.metrics.empty()) report.quantized_metric = quantized.record.metric;
   warn_of_few_items(report.evaluations.front(), quantized.record, options);
   if (!start.trial) warn_of_gain(start.original, quantized.found, options);
@@ -209,6 +215,9 @@ Controlled control_accuracy(const Plan& first, const Means& means, const Accurac
   } else if (groups.empty()) {
     found.minimal = false;
     found.stopped = "Nothing was quantized, so nothing can be reverted.";
+  } else if (means.watch.is_stopped()) {
+    found.minimal = false;
+    found.stopped = kStopped;
   } else {
     found = rank_and_search(plan, groups, means, validate, quantized, options, candidates, report);
   }
@@ -229,7 +238,8 @@ Controlled control_accuracy(const Plan& first, const Means& means, const Accurac
   report.interval = interval_of_drop(start.original, final.found, options);
   log_interval(report, final.record.items);
   const auto measure_it = [&] { return measure_deployed(best, start.original, final.found, means, options); };
-  report.deployed = options.measure_deployed ? timed(report, "validation as deployed", measure_it) : measure_it();
+  report.deployed =
+      options.measure_deployed ? timed(report, "validation as deployed", means.watch, measure_it) : measure_it();
   compare_latencies(plan, best, means, report);
   if (for_speed && found.met && report.max_drop >= 0 && is_slow(report)) {
     best = Plan{};

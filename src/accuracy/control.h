@@ -13,6 +13,7 @@
 #include "accuracy/groups.h"
 #include "accuracy/latency.h"
 #include "base/stopwatch.h"
+#include "base/watch.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
 #include "tightrope/report.h"
@@ -53,6 +54,7 @@ struct Means {
   // How many elements the weights have that a plan keeps in 8 bits. Empty: weights leave 8 bits with their operations.
   std::function<double(const Plan& plan)> weight_elements = {};
   Elsewhere elsewhere = {};
+  Watch watch = {};  // where it is stopped, what follows is as if the time budget had ended
 };
 
 // What is known once the original has been measured.

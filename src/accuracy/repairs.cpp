@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "accuracy/messages.h"
-#include "accuracy/timed.h"
+#include "base/watch.h"
 #include "tightrope/log.h"
 
 namespace tightrope {
@@ -16,10 +16,10 @@ Plan repaired_or_same(const Plan& plan, const Means& means, Validator& validate,
   if (!means.repair || !is_wanted || options.max_num_iterations < kLeastIterations ||
       !validate.has_time_for(plan, false))
     return plan;
-  const Repaired repaired = timed(report, "repair", [&] { return means.repair(plan); });
+  const Repaired repaired = timed(report, "repair", means.watch, [&] { return means.repair(plan); });
   if (repaired.plan == plan || !validate.has_time_for(repaired.plan, false)) return plan;
-  Trial trial =
-      timed(report, "validation of the repaired model", [&] { return validate(repaired.plan, "repaired model"); });
+  Trial trial = timed(report, "validation of the repaired model", means.watch,
+                      [&] { return validate(repaired.plan, "repaired model"); });
   const bool is_better = trial.record.drop < quantized.record.drop;
   log(LogLevel::kInfo, fmt::format("[repair] {}, {}; {}.", metrics_text(trial.record), drop_text(trial.record, report),
                                    is_better ? "it takes the place of the quantized model" : "it is not used"));
@@ -38,7 +38,7 @@ void keep_weights(Plan& best, Trial& final, const Plan& with_weights, const Mean
     return;
   const double all = means.weight_elements(with_weights);
   if (all - means.weight_elements(best) < kGoodPart * all || !validate.has_time_for(with_weights, false)) return;
-  Trial trial = timed(report, "validation of weights in 8 bits",
+  Trial trial = timed(report, "validation of weights in 8 bits", means.watch,
                       [&] { return validate(with_weights, "weights kept in 8 bits", final.record.reverted); });
   const bool is_kept = trial.record.drop <= report.max_drop;
   log(LogLevel::kInfo, fmt::format("[repair] with the weights of reverted operations in 8 bits: {}; {}.",

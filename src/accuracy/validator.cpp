@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "accuracy/drop.h"
 #include "base/stopwatch.h"
@@ -11,6 +13,11 @@
 #include "tightrope/log.h"
 
 namespace tightrope {
+
+std::tuple<bool, bool, std::size_t, double> standing(const EvaluationRecord& record, double max_drop) {
+  const bool met = record.drop <= max_drop;
+  return {record.early, !met, met ? record.reverted.size() : 0, record.drop};
+}
 
 Validator::Validator(const Means& means, const AccuracyOptions& options, Report& report, Evaluation original)
     : means_(means), options_(options), report_(report), original_(std::move(original)), seconds_(original_.seconds) {}
@@ -23,12 +30,28 @@ Trial Validator::operator()(const Plan& plan, std::string name, std::vector<std:
   check_items(found.items, name);
   check_metrics(found, options_, name);
   if (report_.evaluations.empty()) original_ = found;
-  Trial trial = record(found, std::move(name), std::move(reverted), false);
+  Trial trial = add(found, std::move(name), std::move(reverted), false);
   if (!known && means_.memory.keep) means_.memory.keep(plan, found);
+  tell(trial.record);
   return trial;
 }
 
 Trial Validator::record(const Evaluation& found, std::string name, std::vector<std::string> reverted, bool early) {
+  Trial trial = add(found, std::move(name), std::move(reverted), early);
+  tell(trial.record);
+  return trial;
+}
+
+void Validator::tell(const EvaluationRecord& record) const {
+  Event event{.kind = Event::Kind::kEvaluation, .evaluation = record};
+  const auto candidates = std::span(report_.evaluations).subspan(1);  // the first one is the original
+  const auto best = std::ranges::min_element(
+      candidates, {}, [&](const EvaluationRecord& other) { return standing(other, report_.max_drop); });
+  if (best != candidates.end()) event.best = *best;
+  means_.watch.tell(std::move(event));
+}
+
+Trial Validator::add(const Evaluation& found, std::string name, std::vector<std::string> reverted, bool early) {
   // The original against itself is 0, or an error where a drop has no meaning.
   Loss loss = loss_of(original_, found, options_);
   const double metric = loss.binding.empty() ? found.metric : found.metrics.at(loss.binding);
@@ -38,10 +61,11 @@ Trial Validator::record(const Evaluation& found, std::string name, std::vector<s
 }
 
 bool Validator::has_time_for(const Plan& plan, bool early) const {
-  return has_time(early ? 2 * seconds_ : seconds_) || find(plan);
+  return has_time(early ? 2 * seconds_ : seconds_) || (find(plan) && !means_.watch.is_stopped());
 }
 
 bool Validator::has_time(double seconds) const {
+  if (means_.watch.is_stopped()) return false;
   return !options_.time_budget || means_.since.seconds() + seconds <= *options_.time_budget;
 }
 

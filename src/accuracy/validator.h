@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "accuracy/control.h"
@@ -18,6 +19,10 @@ struct Trial {
   EvaluationRecord record;
   Evaluation found;
 };
+
+// The lower, the better as a result: measured on all items, within the limit with the fewest operations reverted, else
+// with the lowest drop.
+std::tuple<bool, bool, std::size_t, double> standing(const EvaluationRecord& record, double max_drop);
 
 // Calls the user's function, or finds what it returned earlier, and keeps the books in the report.
 class Validator {
@@ -40,6 +45,8 @@ class Validator {
   bool has_time(double seconds) const;
 
  private:
+  Trial add(const Evaluation& found, std::string name, std::vector<std::string> reverted, bool early);
+  void tell(const EvaluationRecord& record) const;
   std::optional<Evaluation> find(const Plan& plan) const;
   Evaluation measure(const Plan& plan, std::string_view name);
   void check_items(std::int64_t items, std::string_view name);

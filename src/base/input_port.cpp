@@ -23,16 +23,35 @@ std::string describe(std::span<const InputPort> ports) {
   return text;
 }
 
+// Integers come in types that are wider than need be.
+Tensor converted(const Tensor& tensor, const InputPort& port, std::string_view what, std::string_view label) {
+  Tensor result = tensor.cast(port.type);
+  if (tensor.type() == port.type || is_float(port.type) || port.type == ElementType::kBoolean) return result;
+  if (result.to_doubles() != tensor.to_doubles()) {
+    throw InvalidArgument(fmt::format("[data] {}, input '{}': elements are {}, and some are beyond {}, which is needed",
+                                      what, label, name_of(tensor.type()), name_of(port.type)));
+  }
+  return result;
+}
+
+// A single sample without the axis of the batch gets one.
+Tensor with_batch_axis(const Tensor& tensor, const InputPort& port) {
+  Shape shape = tensor.shape();
+  shape.insert(shape.begin(), 1);
+  return !port.accepts(tensor.shape()) && port.accepts(shape) ? tensor.reshape(std::move(shape)) : tensor;
+}
+
 Tensor fitting(const Tensor& tensor, const InputPort& port, std::string_view what, std::string_view label) {
   if (!converts(tensor.type(), port.type)) {
     throw InvalidArgument(fmt::format("[data] {}, input '{}': elements are {}; {} is needed", what, label,
                                       name_of(tensor.type()), name_of(port.type)));
   }
-  if (!port.accepts(tensor.shape())) {
+  const Tensor whole = with_batch_axis(tensor, port);
+  if (!port.accepts(whole.shape())) {
     throw InvalidArgument(fmt::format("[data] {}, input '{}': shape {} came; {} is needed", what, label,
                                       to_string(tensor.shape()), port.shape));
   }
-  return tensor.cast(port.type);
+  return converted(whole, port, what, label);
 }
 
 }  // namespace

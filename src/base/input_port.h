@@ -21,8 +21,9 @@ struct InputPort {
 };
 
 // The tensors of a sample in the order of the ports, converted to their element types; memory is shared where nothing
-// is to convert. Throws InvalidArgument for inputs that are too many, too few, unknown or there twice, for elements
-// that would lose their fraction, and for shapes that don't fit. `what` names the sample in messages.
+// is to convert. A tensor that fits but for a missing axis 0 gets one. Throws InvalidArgument for inputs that are too
+// many, too few, unknown or there twice, for elements that would lose their fraction or are too large, and for shapes
+// that don't fit. `what` names the sample in messages.
 std::vector<Tensor> take_inputs(const Sample& sample, std::span<const InputPort> ports, std::string_view what);
 
 }  // namespace tightrope

@@ -440,6 +440,7 @@ QuantizeOptions quantize_options_from_json(std::string_view json) {
 }
 
 AccuracyOptions accuracy_options_from_json(std::string_view json) {
+  constexpr std::int64_t kMostWorkers = 1024;
   const Fields fields(parse(json), "",
                       {"max_drop", "drop_type", "higher_is_better", "validation_device", "validation_precision",
                        "objective", "repair", "time_budget", "work_dir", "early_stopping", "measure_deployed",
@@ -462,7 +463,8 @@ AccuracyOptions accuracy_options_from_json(std::string_view json) {
                                         {"max_num_iterations", "tune_hyperparams", "ranking_subset_size",
                                          "num_ranking_workers", "intermediate_model_dir", "restore_mode"});
   options.tune_hyperparams = restorer.boolean("tune_hyperparams").value_or(false);
-  restorer.integer("num_ranking_workers");  // results do not depend on it
+  options.ranking_workers = static_cast<int>(std::clamp<std::int64_t>(
+      restorer.integer("num_ranking_workers").value_or(options.ranking_workers), 0, kMostWorkers));
   options.max_num_iterations = restorer.integer("max_num_iterations").value_or(options.max_num_iterations);
   options.ranking_subset_size = restorer.integer("ranking_subset_size");
   options.intermediate_model_dir = restorer.text("intermediate_model_dir");
@@ -512,6 +514,8 @@ void check(const AccuracyOptions& options) {
     throw InvalidArgument(
         fmt::format("option 'ranking_subset_size' is {}; at least 1 is needed", *options.ranking_subset_size));
   }
+  if (options.ranking_workers < 1)
+    throw InvalidArgument("option 'num_ranking_workers' is below 1; 1 or more is needed");
   if (options.time_budget && !(*options.time_budget > 0))
     throw InvalidArgument(
         fmt::format("option 'time_budget' is {}; a number of seconds above 0 is needed", *options.time_budget));

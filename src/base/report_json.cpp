@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "base/report_records.h"
 #include "tightrope/error.h"
 #include "tightrope/report.h"
 
@@ -158,6 +159,29 @@ std::string text_of(const std::optional<double>& value) {
 
 }  // namespace
 
+Json json_of(const EvaluationRecord& record, bool with_times) {
+  Json json = {{"name", record.name},
+               {"reverted", record.reverted},
+               {"metric", record.metric},
+               {"drop", record.drop},
+               {"items", record.items},
+               {"binding", record.binding},
+               {"metrics", json_of(record.metrics)},
+               {"early", record.early}};
+  if (with_times) json["seconds"] = record.seconds;
+  return json;
+}
+
+Json json_of(const GroupRecord& record, bool with_times) {
+  Json json = {{"operations", record.operations},
+               {"score", record.score},
+               {"reverted", record.reverted},
+               {"contribution", record.contribution},
+               {"why", record.why}};
+  if (with_times && record.saving) json["saving"] = *record.saving;
+  return json;
+}
+
 std::string to_json(const Report& report, bool with_times) {
   Json json = start_document(kDocument, kVersion);
   json["framework"] = report.framework;
@@ -185,31 +209,10 @@ std::string to_json(const Report& report, bool with_times) {
   json["quantized"] = report.quantized;
   json["reverted"] = report.reverted;
   json["calibration_items"] = report.calibration_items;
-  const auto add_seconds = [&](Json record, double seconds) {
-    if (with_times) record["seconds"] = seconds;
-    return record;
-  };
   json["evaluations"] = Json::array();
-  for (const EvaluationRecord& record : report.evaluations) {
-    json["evaluations"].push_back(add_seconds({{"name", record.name},
-                                               {"reverted", record.reverted},
-                                               {"metric", record.metric},
-                                               {"drop", record.drop},
-                                               {"items", record.items},
-                                               {"binding", record.binding},
-                                               {"metrics", json_of(record.metrics)},
-                                               {"early", record.early}},
-                                              record.seconds));
-  }
+  for (const EvaluationRecord& record : report.evaluations) json["evaluations"].push_back(json_of(record, with_times));
   json["groups"] = Json::array();
-  for (const GroupRecord& record : report.groups) {
-    Json& group = json["groups"].emplace_back(Json{{"operations", record.operations},
-                                                   {"score", record.score},
-                                                   {"reverted", record.reverted},
-                                                   {"contribution", record.contribution},
-                                                   {"why", record.why}});
-    if (with_times && record.saving) group["saving"] = *record.saving;
-  }
+  for (const GroupRecord& record : report.groups) json["groups"].push_back(json_of(record, with_times));
   json["repairs"] = Json::array();
   for (const RepairRecord& record : report.repairs) {
     json["repairs"].push_back({{"operations", record.operations},
@@ -219,7 +222,8 @@ std::string to_json(const Report& report, bool with_times) {
   }
   json["stages"] = Json::array();
   for (const StageRecord& record : report.stages) {
-    json["stages"].push_back(add_seconds(Json::object({{"name", record.name}}), record.seconds));
+    json["stages"].push_back(Json::object({{"name", record.name}}));
+    if (with_times) json["stages"].back()["seconds"] = record.seconds;
     if (with_times && record.estimate > 0) json["stages"].back()["estimated_seconds"] = record.estimate;
   }
   json["latency"] = Json();

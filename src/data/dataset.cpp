@@ -54,6 +54,7 @@ class Arrays final : public Dataset {
     };
   }
 
+  std::int64_t batch_size() const override { return batch_; }
   bool is_in_memory() const override { return true; }
 
  private:

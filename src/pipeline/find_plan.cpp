@@ -14,6 +14,7 @@
 #include "pipeline/forecast.h"
 #include "pipeline/make_plan.h"
 #include "pipeline/run_facts.h"
+#include "statistics/single_samples.h"
 #include "statistics/thinning.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
@@ -80,8 +81,13 @@ std::unique_ptr<Store> open_store(const Model& model, const Caller& caller, cons
 class Planning {
  public:
   Planning(const Model& model, const Dataset& calibration, const QuantizeOptions& options, std::size_t samples,
-           Store* store)
-      : model_(model), calibration_(calibration), options_(options), count_(samples), store_(store) {}
+           Store* store, Watch watch)
+      : model_(model),
+        calibration_(calibration),
+        options_(options),
+        count_(samples),
+        store_(store),
+        watch_(std::move(watch)) {}
 
   const PlanResult& result() {
     const auto plan = store_ != nullptr ? store_->find("plan") : std::nullopt;
@@ -91,7 +97,7 @@ class Planning {
       result_.plan = plan_from_json(*plan);
       return result_;
     }
-    result_ = make_plan(model_, calibration_, options_, count_);
+    result_ = make_plan(model_, calibration_, options_, count_, {}, watch_);
     if (store_ == nullptr) return result_;
     Json samples = Json::array();
     for (const Sample& sample : result_.samples) samples.push_back(fingerprint_of(sample));
@@ -105,8 +111,11 @@ class Planning {
   const std::vector<Sample>& samples() {
     if (!result_.samples.empty() || store_ == nullptr) return result_.samples;
     const Json wanted = Json::parse(*store_->find("samples"));
-    const SampleReader read = calibration_.read();
-    for (std::int64_t i = 0; i < options_.subset_size && result_.samples.size() < wanted.size(); ++i) {
+    std::optional<SingleSamples> single;
+    if (options_.batchwise_statistics) single.emplace(model_.graph(), calibration_);
+    const SampleReader read = single ? single->read() : calibration_.read();
+    const std::int64_t limit = single ? single->at_most(options_.subset_size) : options_.subset_size;
+    for (std::int64_t i = 0; i < limit && result_.samples.size() < wanted.size(); ++i) {
       auto sample = read();
       if (!sample) break;
       if (fingerprint_of(*sample) == wanted[result_.samples.size()].get<std::string>())
@@ -124,6 +133,7 @@ class Planning {
   const QuantizeOptions& options_;
   std::size_t count_;
   Store* store_;
+  Watch watch_;
   PlanResult result_;
 };
 
@@ -137,8 +147,8 @@ std::vector<double> rank(const Model& model, const Plan& plan, std::span<const G
   log(LogLevel::kInfo, fmt::format("[ranking] {} groups on {} samples.", groups.size(), samples.size()));
   const CompileOptions compile_options{options.validation_device, options.validation_precision, true,
                                        options.eval_requests};
-  std::vector<double> scores =
-      rank_groups(model, plan, groups, samples, compile_options, options.restore_mode, has_time, elsewhere);
+  std::vector<double> scores = rank_groups(model, plan, groups, samples, compile_options, options.restore_mode,
+                                           has_time, elsewhere ? elsewhere : scoring_threads(options.ranking_workers));
   if (store != nullptr && scores.size() == groups.size()) store->keep(name, Json(scores).dump());
   return scores;
 }
@@ -157,6 +167,23 @@ Repaired repaired(const Model& model, const Plan& plan, Planning& planning, cons
   store->keep(name, to_json(result.plan));  // the last one: where it is, the other is
   return result;
 }
+
+// Progress goes where it went before, and to the watch.
+class WatchedProgress {
+ public:
+  explicit WatchedProgress(const Watch& watch) : before_(set_progress_sink({})) {
+    set_progress_sink([before = before_, watch](std::string_view stage, std::size_t done, std::size_t total) {
+      if (before) before(stage, done, total);
+      watch.tell({.kind = Event::Kind::kProgress, .stage = std::string(stage), .done = done, .total = total});
+    });
+  }
+  WatchedProgress(const WatchedProgress&) = delete;
+  WatchedProgress& operator=(const WatchedProgress&) = delete;
+  ~WatchedProgress() { set_progress_sink(std::move(before_)); }
+
+ private:
+  ProgressSink before_;
+};
 
 constexpr double kSecondsPerModel = 0.05;
 
@@ -230,7 +257,11 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
     throw InvalidArgument(
         "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
   const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
-  Planning planning(model, calibration, options, std::max(ranking_samples(accuracy), kAlternativeSamples), store.get());
+  const Watch watch(caller.on_event);
+  std::optional<WatchedProgress> watched;
+  if (caller.on_event) watched.emplace(watch);
+  Planning planning(model, calibration, options, std::max(ranking_samples(accuracy), kAlternativeSamples), store.get(),
+                    watch);
   const Means means{
       .evaluate = caller.evaluate,
       .memory = memory_in(store.get()),
@@ -249,7 +280,8 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
       .deployed_precision = deployed_precision(model, accuracy),
       .repair = [&](const Plan& plan) { return repaired(model, plan, planning, options, store.get()); },
       .weight_elements = [&](const Plan& plan) { return weight_elements(model.graph(), plan); },
-      .elsewhere = caller.elsewhere};
+      .elsewhere = caller.elsewhere,
+      .watch = watch};
   Start start = evaluate_original(means, accuracy);
   std::vector<StageRecord> expected;
   if (!start.is_known) {

@@ -24,6 +24,7 @@ struct Caller {
   std::function<std::string()> validation_fingerprint;
   ScoreElsewhere score_elsewhere = {};  // for the ranking; empty: everything is computed here
   Elsewhere elsewhere = {};             // runs the user's function, too
+  EventFn on_event = {};                // is told what happens, of any progress too
 };
 
 // Measures the original, calibrates, measures the quantized model, and leaves out of the plan what the limit demands.

@@ -9,7 +9,6 @@
 
 #include "accuracy/groups.h"
 #include "base/output_error.h"
-#include "base/stopwatch.h"
 #include "correction/channel_alignment.h"
 #include "correction/measured_bias.h"
 #include "correction/rounding.h"
@@ -23,6 +22,7 @@
 #include "pipeline/weights.h"
 #include "placement/exemptions.h"
 #include "placement/overflow.h"
+#include "statistics/single_samples.h"
 #include "statistics/thinning.h"
 #include "tightrope/error.h"
 #include "tightrope/log.h"
@@ -110,38 +110,33 @@ Plan rounded_weights(const Model& model, Plan plan, std::span<const Sample> samp
   return std::move(result.plan);
 }
 
-}  // namespace
-
-PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOptions& options, std::size_t kept_samples,
-                     Report report) {
+// On the samples as they are.
+PlanResult plan_on(const Model& model, const Dataset& data, const QuantizeOptions& options, std::size_t kept_samples,
+                   Report report, const Watch& watch) {
   PlanResult result;
   result.report = std::move(report);
   result.report.framework = model.framework();
   result.report.status = "quantized";
-  const auto timed = [&](const char* stage, auto&& work) {
-    const Stopwatch watch;
-    work();
-    result.report.stages.push_back({stage, watch.seconds()});
-  };
-
-  timed("placement", [&] {
+  timed(result.report, "placement", watch, [&] {
     result.plan = mark_smoothed(place(model.graph(), options), model.graph(), options);
     mention_model_type(model.graph(), result.plan, options);
   });
   if (const auto notice = overflow_notice(result.plan, options, dot_products_of_host()))
     log(notice->level, notice->text);
   Plan alignment;
-  if (options.channel_alignment) timed("channel alignment", [&] { alignment = align_channels(model, data, options); });
+  if (options.channel_alignment)
+    timed(result.report, "channel alignment", watch, [&] { alignment = align_channels(model, data, options); });
   const std::unique_ptr<Model> aligned = with_rescalings(model, alignment);
   const Model& base = aligned ? *aligned : model;
   Calibration calibration(base, options);
   const bool is_in_doubt = !model.graph().carried_over.empty();
-  timed("calibration", [&] {
+  timed(result.report, "calibration", watch, [&] {
     calibration.run(result.plan, data, std::max({kept_samples, samples_for(options), std::size_t{is_in_doubt}}));
     result.samples = calibration.take_samples();
     if (is_in_doubt) check_base(model, result.samples.front());
   });
-  timed("ranges", [&] { result.plan = fit_activations(base, std::move(result.plan), calibration, options); });
+  timed(result.report, "ranges", watch,
+        [&] { result.plan = fit_activations(base, std::move(result.plan), calibration, options); });
   if (result.plan.quantizers.empty()) {
     throw QuantizationError(
         "[ranges] nothing is left to quantize: every operation reads values beyond any 8-bit range, or none on any "
@@ -150,14 +145,14 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   // Layers that take in a smoothing have other weights, and give divided outputs.
   const std::unique_ptr<Model> rescaled = with_rescalings(base, result.plan);
   const Model& final_base = rescaled ? *rescaled : base;
-  timed("weights", [&] {
+  timed(result.report, "weights", watch, [&] {
     result.plan = fit_weights(final_base, std::move(result.plan), options);
     result.plan =
         fit_by_outputs(final_base, std::move(result.plan), spread_evenly(result.samples, kOutputSamples), options);
     result.plan = rounded_weights(final_base, std::move(result.plan), result.samples, options);
   });
   if (options.bias_correction) {
-    timed("bias correction", [&] {
+    timed(result.report, "bias correction", watch, [&] {
       result.plan = correct_biases(final_base, std::move(result.plan), calibration, result.samples, options);
     });
   }
@@ -170,6 +165,18 @@ PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOpti
   log(LogLevel::kInfo, fmt::format("{} operations run in 8 bits, with {} quantizers calibrated on {} items.",
                                    result.report.quantized.size(), result.plan.quantizers.size(), calibration.items()));
   return result;
+}
+
+}  // namespace
+
+PlanResult make_plan(const Model& model, const Dataset& data, const QuantizeOptions& options, std::size_t kept_samples,
+                     Report report, const Watch& watch) {
+  if (!options.batchwise_statistics) return plan_on(model, data, options, kept_samples, std::move(report), watch);
+  const SingleSamples samples(model.graph(), data);
+  QuantizeOptions single = options;
+  single.subset_size = samples.at_most(options.subset_size);
+  single.batchwise_statistics = !samples.are_single();
+  return plan_on(model, samples, single, kept_samples, std::move(report), watch);
 }
 
 std::size_t ranking_samples(const AccuracyOptions& options) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/watch.h"
 #include "tightrope/model.h"
 #include "tightrope/options.h"
 #include "tightrope/plan.h"
@@ -20,10 +21,10 @@ struct PlanResult {
   Report report;                // so far: stages, calibration items, quantized operations
 };
 
-// Keeps `kept_samples` of the calibration items for the ranking, and goes on with `report`. Throws what quantize()
-// throws.
+// Keeps `kept_samples` of the calibration items for the ranking, and goes on with `report`. The watch is told of
+// stages. Throws what quantize() throws.
 PlanResult make_plan(const Model& model, const Dataset& calibration, const QuantizeOptions& options,
-                     std::size_t kept_samples, Report report = {});
+                     std::size_t kept_samples, Report report = {}, const Watch& watch = {});
 
 // Items per ranking score.
 std::size_t ranking_samples(const AccuracyOptions& options);

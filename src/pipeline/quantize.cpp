@@ -128,16 +128,18 @@ QuantizationResult quantize(const Model& model, const Dataset& calibration, cons
 
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
-  return quantize_with_accuracy_control(model, calibration, validation, validate, options, accuracy, {});
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
+                                                  EventFn on_event) {
+  return quantize_with_workers(model, calibration, validation, validate, options, accuracy, {}, std::move(on_event));
 }
 
-QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
-                                                  const Dataset& validation, const ValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
-                                                  const ScoreElsewhere& elsewhere) {
+QuantizationResult quantize_with_workers(const Model& model, const Dataset& calibration, const Dataset& validation,
+                                         const ValidationFn& validate, const QuantizeOptions& options,
+                                         const AccuracyOptions& accuracy, const ScoreElsewhere& elsewhere,
+                                         EventFn on_event) {
   Caller caller;
   caller.score_elsewhere = elsewhere;
+  caller.on_event = std::move(on_event);
   Validating validating(model, validation, validate, accuracy);
   caller.evaluate = [&](const Plan& plan, std::string_view) {
     return validating.on_all(plan, accuracy.validation_precision);
@@ -152,20 +154,22 @@ QuantizationResult quantize_with_accuracy_control(const Model& model, const Data
 
 QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
                                                   const Dataset& validation, const ModelValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy) {
-  return quantize_with_accuracy_control(model, calibration, validation, validate, options, accuracy, {});
+                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
+                                                  EventFn on_event) {
+  return quantize_with_workers(model, calibration, validation, validate, options, accuracy, {}, std::move(on_event));
 }
 
-QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
-                                                  const Dataset& validation, const ModelValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
-                                                  const ScoreElsewhere& elsewhere) {
+QuantizationResult quantize_with_workers(const Model& model, const Dataset& calibration, const Dataset& validation,
+                                         const ModelValidationFn& validate, const QuantizeOptions& options,
+                                         const AccuracyOptions& accuracy, const ScoreElsewhere& elsewhere,
+                                         EventFn on_event) {
   if (accuracy.measure_deployed) {
     throw InvalidArgument(
         "option 'measure_deployed' is on; the metric runs the model by itself, and decides the precision");
   }
   Caller caller;
   caller.score_elsewhere = elsewhere;
+  caller.on_event = std::move(on_event);
   caller.evaluate = [&](const Plan& plan, std::string_view) -> Evaluation {
     const CountedDataset counted(validation, std::nullopt);
     Validation measured = validate(*model.apply(plan), counted);

@@ -105,11 +105,12 @@ void add(Facts& facts, const QuantizeOptions& options) {
 
 void add(Facts& facts, const AccuracyOptions& options) {
   const auto& [max_drop, drop_type, higher_is_better, limits, max_num_iterations, repair, tune_hyperparams,
-               ranking_subset_size, intermediate_model_dir, eval_requests, restore_mode, validation_device,
-               validation_precision, objective, time_budget, work_dir, early_stopping, measure_deployed] = options;
+               ranking_subset_size, ranking_workers, intermediate_model_dir, eval_requests, restore_mode,
+               validation_device, validation_precision, objective, time_budget, work_dir, early_stopping,
+               measure_deployed] = options;
   const auto how_far_and_where = std::tie(max_drop, drop_type, higher_is_better, limits, max_num_iterations, repair,
-                                          tune_hyperparams, intermediate_model_dir, eval_requests, objective,
-                                          time_budget, work_dir, early_stopping, measure_deployed);
+                                          tune_hyperparams, ranking_workers, intermediate_model_dir, eval_requests,
+                                          objective, time_budget, work_dir, early_stopping, measure_deployed);
   static_cast<void>(how_far_and_where);
   facts.emplace_back("ranking_subset_size", text(ranking_subset_size));
   facts.emplace_back("restore_mode", text(restore_mode));

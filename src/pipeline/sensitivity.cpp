@@ -23,7 +23,8 @@ std::vector<GroupRecord> sensitivity(const Model& model, const Dataset& calibrat
   const CompileOptions compile_options{accuracy.validation_device, accuracy.validation_precision, true,
                                        accuracy.eval_requests};
   const std::vector<double> scores =
-      rank_groups(model, planned.plan, groups, planned.samples, compile_options, accuracy.restore_mode, {}, elsewhere);
+      rank_groups(model, planned.plan, groups, planned.samples, compile_options, accuracy.restore_mode, {},
+                  elsewhere ? elsewhere : scoring_threads(accuracy.ranking_workers));
   std::vector<GroupRecord> records;
   for (std::size_t i = 0; i < groups.size(); ++i) records.push_back({groups[i].operations, scores[i], false});
   std::ranges::stable_sort(records, std::greater<>(), &GroupRecord::score);

@@ -11,14 +11,15 @@
 
 namespace tightrope {
 
-QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
-                                                  const Dataset& validation, const ValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
-                                                  const ScoreElsewhere& elsewhere);
-QuantizationResult quantize_with_accuracy_control(const Model& model, const Dataset& calibration,
-                                                  const Dataset& validation, const ModelValidationFn& validate,
-                                                  const QuantizeOptions& options, const AccuracyOptions& accuracy,
-                                                  const ScoreElsewhere& elsewhere);
+// quantize_with_accuracy_control
+QuantizationResult quantize_with_workers(const Model& model, const Dataset& calibration, const Dataset& validation,
+                                         const ValidationFn& validate, const QuantizeOptions& options,
+                                         const AccuracyOptions& accuracy, const ScoreElsewhere& elsewhere,
+                                         EventFn on_event = {});
+QuantizationResult quantize_with_workers(const Model& model, const Dataset& calibration, const Dataset& validation,
+                                         const ModelValidationFn& validate, const QuantizeOptions& options,
+                                         const AccuracyOptions& accuracy, const ScoreElsewhere& elsewhere,
+                                         EventFn on_event = {});
 
 std::vector<GroupRecord> sensitivity(const Model& model, const Dataset& calibration, const QuantizeOptions& options,
                                      const AccuracyOptions& accuracy, const ScoreElsewhere& elsewhere);

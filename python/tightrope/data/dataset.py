@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The samples that calibration and validation read."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
 from tightrope.errors import InvalidArgumentError
@@ -16,37 +16,42 @@ class Dataset(Generic[DataItem, ModelInput]):
 
     All counts and indices, such as `subset_size`, are in items of the source: batches, if the source yields batches.
 
-    data_source: any iterable. Random access (`__getitem__`) saves reading items that were not asked for. Has to
-        start anew with each iteration: a generator, say, is empty the second time (see `is_one_shot`).
-    transform_func: takes an item of the source, returns what the model takes as input: an array, a list or tuple of
-        arrays, or a dict by input name. None: items are used as they are.
+    data_source: any iterable, such as a list, an array, a torch `DataLoader`, a `tf.data.Dataset` or a dataset of
+        Hugging Face; a sequence that has only a length and `__getitem__`; or a function without arguments that returns
+        a fresh iterator at each call. Random access (`__getitem__`) saves reading items that were not asked for. Has to
+        start anew with each iteration: a generator, say, is empty the second time (see `is_one_shot`), but the function
+        that makes one is a source.
+    transform_func: takes an item of the source, returns what the model takes as input: an array or tensor, a list or
+        tuple of them, or a dict by input name. None: items are used as they are.
 
     Raises InvalidArgumentError if the source is not iterable or the function not callable.
     """
 
     @overload
     def __init__(
-        self: "Dataset[DataItem, DataItem]", data_source: Iterable[DataItem], transform_func: None = None
+        self: "Dataset[DataItem, DataItem]",
+        data_source: Iterable[DataItem] | Callable[[], Iterable[DataItem]],
+        transform_func: None = None,
     ) -> None: ...
 
     @overload
-    def __init__(self, data_source: Iterable[DataItem], transform_func: Callable[[DataItem], ModelInput]) -> None: ...
+    def __init__(
+        self,
+        data_source: Iterable[DataItem] | Callable[[], Iterable[DataItem]],
+        transform_func: Callable[[DataItem], ModelInput],
+    ) -> None: ...
 
     def __init__(
         self,
-        data_source: Iterable[DataItem],
+        data_source: Iterable[DataItem] | Callable[[], Iterable[DataItem]],
         transform_func: Callable[[DataItem], Any] | None = None,
     ) -> None:
-        if not (hasattr(data_source, "__iter__") or hasattr(data_source, "__getitem__")):
-            raise InvalidArgumentError(
-                f"[dataset] data_source: found an object of type {type(data_source).__name__}; needs an iterable."
-            )
         if transform_func is not None and not callable(transform_func):
             raise InvalidArgumentError(
                 f"[dataset] transform_func: found an object of type {type(transform_func).__name__}; "
                 "needs a function of one item, or None."
             )
-        self._data_source = data_source
+        self._data_source = _source(data_source, transform_func is not None)
         self._transform_func = transform_func
 
     def get_data(self, indices: Sequence[int] | None = None) -> Iterable[DataItem]:
@@ -63,19 +68,24 @@ class Dataset(Generic[DataItem, ModelInput]):
 
     def get_length(self) -> int | None:
         """The number of items, or None if the source doesn't know it."""
-        try:
-            return len(self._data_source)  # type: ignore[arg-type]
-        except (TypeError, NotImplementedError):  # a loader of a stream has __len__, but it raises
-            return None
+        return _length(self._data_source)
 
     def get_batch_size(self) -> int | None:
-        """The attribute `batch_size` of the source, or None if it has none."""
-        return cast("int | None", getattr(self._data_source, "batch_size", None))
+        """The samples of an item, where the source knows them, as a `DataLoader` or batched `tf.data.Dataset` does."""
+        source = self._data_source
+        size = getattr(source, "batch_size", None)
+        while size is None and source is not None:
+            size = getattr(source, "_batch_size", None)  # of tf.data, which wraps one dataset in the other
+            source = getattr(source, "_input_dataset", None)
+        try:
+            return None if size is None else int(size)
+        except (TypeError, ValueError):
+            return None
 
     @property
     def has_random_access(self) -> bool:
         """True if single items can be read without those before them."""
-        return hasattr(self._data_source, "__getitem__")
+        return _has_random_access(self._data_source)
 
     @property
     def is_one_shot(self) -> bool:
@@ -83,6 +93,58 @@ class Dataset(Generic[DataItem, ModelInput]):
         source = self._data_source
         # Only iterators have __next__; asking anything else for iter() may start the workers of a loader.
         return hasattr(source, "__next__") and iter(source) is source
+
+
+class _Fresh:
+    """What a function returns, asked for at each iteration."""
+
+    def __init__(self, function: Callable[[], Iterable[Any]]) -> None:
+        self._function = function
+
+    def __iter__(self) -> Iterator[Any]:
+        found = self._function()
+        if not hasattr(found, "__iter__") and not hasattr(found, "__next__"):
+            raise InvalidArgumentError(
+                f"[dataset] data_source: the function returned an object of type {type(found).__name__}; "
+                "needs one that returns an iterable."
+            )
+        return iter(found)
+
+
+def _source(source: Any, has_transform: bool) -> Any:
+    if any(kind.__name__ in ("DatasetDict", "IterableDatasetDict") for kind in type(source).__mro__):
+        splits = ", ".join(repr(key) for key in source)
+        raise InvalidArgumentError(
+            f"[dataset] data_source: found a {type(source).__name__} of the splits {splits}; needs one of them, as in "
+            "data['train']."
+        )
+    if isinstance(source, Mapping) and not has_transform:
+        raise InvalidArgumentError(
+            f"[dataset] data_source: found a {type(source).__name__}, whose items are its keys; needs an iterable over "
+            "the samples, each of which may be a dict by input name."
+        )
+    if hasattr(source, "__iter__") or hasattr(source, "__getitem__"):
+        return source
+    if callable(source) and not isinstance(source, type):
+        return _Fresh(source)
+    raise InvalidArgumentError(
+        f"[dataset] data_source: found an object of type {type(source).__name__}; needs an iterable, or a function "
+        "that returns one."
+    )
+
+
+def _length(source: Any) -> int | None:
+    try:
+        return len(source)
+    except (TypeError, NotImplementedError, AttributeError):  # a loader of a stream has __len__, but it raises
+        return None
+
+
+def _has_random_access(source: Any) -> bool:
+    # A stream of torch inherits a __getitem__ that only raises.
+    owner = next((kind for kind in type(source).__mro__ if "__getitem__" in vars(kind)), None)
+    is_placeholder = owner is not None and owner.__name__ == "Dataset" and owner.__module__.startswith("torch.")
+    return hasattr(source, "__getitem__") and not is_placeholder and not isinstance(source, Mapping)
 
 
 class _Selection(Generic[_Item]):
@@ -103,11 +165,15 @@ class _Selection(Generic[_Item]):
         return (transform(item) for item in items)  # unlike with map(), its StopIteration does not look like the end
 
     def _items(self) -> Iterator[Any]:
-        if self._indices is None:
-            return iter(self._source)
-        if hasattr(self._source, "__getitem__"):
-            return (self._source[index] for index in self._indices)
-        return _scan(self._source, self._indices)
+        source = cast("Any", self._source)
+        if self._indices is not None:
+            if _has_random_access(source):
+                return (source[index] for index in self._indices)
+            return _scan(source, self._indices)
+        length = None if hasattr(source, "__iter__") else _length(source)
+        if length is not None:  # datasets of torch seldom raise the IndexError that ends an iteration without a length
+            return (source[index] for index in range(length))
+        return iter(source)
 
 
 def _scan(source: Iterable[Any], indices: list[int]) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tightrope.elsewhere import attribute_of
 from tightrope.parameters import QuantizationPreset as QuantizationPreset
 
 if TYPE_CHECKING:
@@ -16,4 +17,4 @@ def __getattr__(name: str) -> Any:
         from tightrope.quantization import quantize_model
 
         return getattr(quantize_model, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return attribute_of(__name__)(name)

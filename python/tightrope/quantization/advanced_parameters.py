@@ -7,10 +7,13 @@ from enum import Enum, StrEnum
 from os import PathLike
 from typing import Any
 
+from tightrope.elsewhere import attribute_of
 from tightrope.parameters import QuantizationScheme as QuantizationMode
 from tightrope.quantization.range_estimator import AggregatorType as AggregatorType
 from tightrope.quantization.range_estimator import RangeEstimatorParameters as RangeEstimatorParameters
 from tightrope.quantization.range_estimator import StatisticsType as StatisticsType
+
+__getattr__ = attribute_of(__name__)
 
 
 class OverflowFix(StrEnum):
@@ -130,8 +133,8 @@ class AdvancedQuantizationParameters:
     disable_channel_alignment: False to give the channels between a layer and the convolutions behind it equal ranges
         first, which costs one more pass over the calibration data.
     disable_bias_correction: True to leave biases as they are.
-    batchwise_statistics: True to take each entry of a batch as a sample of its own. None: only if the calibration
-        dataset tells a batch size above 1.
+    batchwise_statistics: True to take calibration items as batches, each of whose samples counts by itself; False to
+        take them as they are. None: only if the calibration dataset tells a batch size above 1.
     activations_quantization_params: wishes for the quantizers of activations.
     weights_quantization_params: wishes for the quantizers of weights.
     quantizer_propagation_rule: how quantizers of branches merge.
@@ -171,7 +174,8 @@ class AdvancedAccuracyRestorerParameters:
     tune_hyperparams: True to try other ranges, roundings and biases even if the limit is met, and to use them if that
         lowers the drop. Where the limit is broken, `repair` of `quantize_with_accuracy_control` tries them.
     ranking_subset_size: how many calibration items the ranking of operations uses. None: 8.
-    num_ranking_workers: accepted for compatibility; the result does not depend on it.
+    num_ranking_workers: groups of operations that are ranked at a time, on threads. None: 1, which uses all cores by
+        itself. The result does not depend on it. With an `executor` its workers rank instead.
     intermediate_model_dir: existing folder to which the fully quantized model is saved. None: it is not saved.
     restore_mode: what a reverted operation gets back.
     """

@@ -4,13 +4,14 @@
 import concurrent.futures
 import json
 import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import openvino
 
 from tightrope._runtime import _core
+from tightrope.callbacks import Callback, event_function
 from tightrope.data.dataset import Dataset
 from tightrope.data.fingerprint import fingerprint
 from tightrope.errors import AccuracyNotReachedError, InvalidArgumentError
@@ -108,7 +109,7 @@ def quantize(
     base = _make_base(model, "quantize", options, "advanced_parameters")
     _core.check_options(json.dumps(options), None, base.framework)
     with ProgressBars():
-        plan, report = _core.make_plan(base.core, *_calibration(calibration_dataset), json.dumps(options))
+        plan, report = _core.make_plan(base.core, *_calibration(calibration_dataset, base), json.dumps(options))
     quantized: Model = _apply(base, plan, report)
     return quantized
 
@@ -142,6 +143,7 @@ def quantize_with_accuracy_control(
     early_stopping: bool = True,
     measure_deployed: bool = False,
     executor: concurrent.futures.Executor | None = None,
+    callbacks: Callback | Sequence[Callback] | None = None,
 ) -> Model:
     """Quantizes a model to 8 bits, and reverts what must be reverted for the metric to drop by `max_drop` at most.
 
@@ -188,10 +190,14 @@ def quantize_with_accuracy_control(
         of one kind. Workers need Tightrope; each process gets the model, the function and the data once. A function or
         data that can't be pickled stay in this process, and only the ranking uses the workers. A task whose worker is
         lost is done again.
+    callbacks: a function, or a list of functions, called with a `tightrope.Event` where a stage begins or ends, goes
+        on, or a model was measured. One that returns True or raises `tightrope.StopSearch` ends the run as soon as the
+        quantized model is measured, with the best model so far.
 
     Raises what `quantize` raises; IoError if the `work_dir` can't be used; InvalidArgumentError if a metric is not a
     finite number or missing, or the data are used up; AccuracyNotReachedError, with the best model, if the limit can't
-    be met. An exception of `validation_fn` reaches the caller unchanged, with a note on what was being evaluated.
+    be met. An exception of `validation_fn` reaches the caller unchanged, with a note on what was being evaluated; so
+    does one of a callback.
     """
     options = quantize_options(
         mode=None,
@@ -223,6 +229,7 @@ def quantize_with_accuracy_control(
         measure_deployed=measure_deployed,
         eval_requests_number=backend_params.get("eval_requests_number"),
     )
+    on_event = event_function(callbacks)
     _check_dataset(calibration_dataset, "calibration_dataset")
     _tell_samples_apart(options, "advanced_quantization_parameters", calibration_dataset)
     base = _make_base(model, "quantize_with_accuracy_control", options, "advanced_quantization_parameters")
@@ -232,12 +239,14 @@ def quantize_with_accuracy_control(
     if validation_dataset.is_one_shot:
         raise InvalidArgumentError(
             "[validation] validation_dataset: its source is an iterator such as a generator, which can be read only "
-            "once; needs a list, a data loader or another object that starts over at each iteration."
+            "once; needs a list, a data loader or another object that starts over at each iteration, or the function "
+            "that makes the iterator: Dataset(make) instead of Dataset(make())."
         )
     if work_dir is not None and calibration_dataset.is_one_shot:
         raise InvalidArgumentError(
             "[options] work_dir: the calibration dataset can be read only once; needs a list, a data loader or another "
-            "object that starts over at each iteration, since a run that goes on reads the data again."
+            "object that starts over at each iteration, or the function that makes the iterator, since a run that goes "
+            "on reads the data again."
         )
     _core.check_options(json.dumps(options), json.dumps(accuracy), base.framework)
 
@@ -245,13 +254,14 @@ def quantize_with_accuracy_control(
     with ProgressBars(), working_with(executor) as workers:
         plan, report, met, shortfall, advice = _core.find_plan(
             base.core,
-            *_calibration(calibration_dataset),
+            *_calibration(calibration_dataset, base),
             Evaluation(*validation),
             validation_dataset.get_length(),
             validation_dataset.has_random_access,
             _saving(base, accuracy),
             lambda: _fingerprint(calibration_dataset),
             lambda: _fingerprint(validation_dataset),
+            on_event,
             json.dumps(options),
             json.dumps(accuracy),
             workers and score_elsewhere(workers),
@@ -280,8 +290,7 @@ def _check_dataset(dataset: Any, argument: str) -> None:
 
 def _tell_samples_apart(options: dict[str, Any], advanced_argument: str, dataset: Dataset[Any, Any]) -> None:
     """Statistics of single samples, unless the user says otherwise, where the data come in batches."""
-    batch_size = dataset.get_batch_size()
-    if isinstance(batch_size, numbers.Integral) and batch_size > 1:
+    if (dataset.get_batch_size() or 0) > 1:
         advanced = options[advanced_argument] = options[advanced_argument] or {}
         if advanced.get("batchwise_statistics") is None:
             advanced["batchwise_statistics"] = True
@@ -296,9 +305,14 @@ def _make_base(model: Any, function: str, options: dict[str, Any], advanced_argu
     return make_base(model, function, folder)
 
 
-def _calibration(dataset: Dataset[Any, Any]) -> tuple[Callable[[], Iterator[Any]], int | None]:
-    """What the core reads the items with, and their number where it is known."""
-    return lambda: named_arrays(dataset.get_inference_data(), "calibration"), dataset.get_length()
+def _calibration(dataset: Dataset[Any, Any], base: Base) -> tuple[Callable[[], Iterator[Any]], int | None, int]:
+    """What the core reads the items with, their number where it is known, and the samples of each, or 0."""
+    inputs = base.core.inputs
+    return (
+        lambda: named_arrays(dataset.get_inference_data(), "calibration", inputs),
+        dataset.get_length(),
+        dataset.get_batch_size() or 0,
+    )
 
 
 def _fingerprint(dataset: Dataset[Any, Any]) -> str:

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 #include <random>
+#include <span>
 
 #include "accuracy/messages.h"
 #include "accuracy/ranking.h"
@@ -502,6 +503,60 @@ TEST_F(ControlAccuracy, T27ReturnsTheBestOfItsTime) {
     return has_time(1e10) ? std::vector<double>() : std::vector<double>{0.25, 0.75};
   };
   EXPECT_EQ(control(slow, options).report.groups[3].score, 0.5) << "the mean of those that were ranked";
+}
+
+TEST_F(ControlAccuracy, TellsEachEvaluationWithTheBestSoFarOnceItIsSafe) {
+  build({4, 256, 4, 6});
+  Means with = means(accuracy());
+  std::size_t kept = 0;
+  with.memory.keep = [&](const Plan&, const Evaluation&) { ++kept; };
+  std::vector<EvaluationRecord> told;
+  std::optional<EvaluationRecord> best;
+  with.watch = Watch([&](const Event& event) {
+    if (event.kind != Event::Kind::kEvaluation) return false;
+    told.push_back(*event.evaluation);
+    best = event.best;
+    EXPECT_EQ(event.best.has_value(), told.size() > 1);
+    EXPECT_GE(kept + 1, told.size()) << "everything reverted is the original, which is kept already";
+    return false;
+  });
+  const auto [plan, report, met] = control(with, limit(0.05));
+  EXPECT_TRUE(met);
+  ASSERT_EQ(told.size(), report.evaluations.size());
+  for (std::size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].name, report.evaluations[i].name);
+  EXPECT_EQ(best->reverted, report.reverted);
+  EXPECT_EQ(best->drop, report.drop);
+}
+
+TEST_F(ControlAccuracy, EndsWhereItsWatchSaysSo) {
+  build({4, 256, 4, 6});
+  for (const std::size_t evaluations : {1, 2, 3, 4}) {
+    Means with = means(accuracy());
+    std::size_t told = 0;
+    with.watch =
+        Watch([&](const Event& event) { return event.kind == Event::Kind::kEvaluation && ++told == evaluations; });
+    const auto [best, report, met] = control(with, limit(0.001));
+    EXPECT_THAT(report.evaluations, SizeIs(std::max<std::size_t>(evaluations, 2))) << "the first two are always made";
+    EXPECT_EQ(report.stopped, "A callback stopped the search.");
+    EXPECT_FALSE(report.minimal);
+    const auto lowest = std::ranges::min(std::span(report.evaluations).subspan(1), {}, &EvaluationRecord::drop);
+    EXPECT_EQ(report.drop, lowest.drop);
+  }
+}
+
+TEST_F(ControlAccuracy, EndsARankingWhereItsWatchSaysSo) {
+  build({4, 256, 4, 6});
+  Means with = means(accuracy());
+  with.watch =
+      Watch([](const Event& event) { return event.kind == Event::Kind::kStageStarted && event.stage == "ranking"; });
+  with.rank = [](const Plan&, std::span<const Group>, const std::function<bool(double)>& has_time) {
+    return has_time(0) ? std::vector<double>() : std::vector<double>{0.5};
+  };
+  const LogCapture log;
+  const auto [best, report, met] = control(with, limit(0.001));
+  EXPECT_THAT(report.evaluations, SizeIs(2));
+  EXPECT_EQ(best, plan);
+  EXPECT_THAT(log.text(LogLevel::kInfo), HasSubstr("it was stopped after 1 of 4 groups"));
 }
 
 // A second for each product, less for those in 8 bits.

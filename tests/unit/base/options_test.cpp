@@ -319,6 +319,7 @@ TEST(AccuracyOptions, EveryOptionIsRead) {
   EXPECT_EQ(options.validation_precision, "bf16");
   EXPECT_EQ(options.max_num_iterations, std::numeric_limits<std::int64_t>::max());
   EXPECT_EQ(options.ranking_subset_size, 12);
+  EXPECT_EQ(options.ranking_workers, 4);
   EXPECT_EQ(options.intermediate_model_dir, "somewhere");
   EXPECT_EQ(options.restore_mode, RestoreMode::kActivationsOnly);
 }
@@ -344,6 +345,7 @@ TEST(AccuracyOptions, CountsOutOfRangeAreRefused) {
     return message_of<InvalidArgument>(
         [&] { accuracy_options_from_json(R"({"advanced_accuracy_restorer_parameters": {)" + fields + "}}"); });
   };
+  EXPECT_THAT(restorer(R"("num_ranking_workers": 0)"), HasSubstr("'num_ranking_workers' is below 1"));
   EXPECT_THAT(restorer(R"("ranking_subset_size": 0)"), HasSubstr("'ranking_subset_size' is 0"));
   EXPECT_THAT(restorer(R"("max_num_iterations": -1)"), HasSubstr("'max_num_iterations' is -1"));
   EXPECT_THAT(restorer(R"("restore_mode": "all")"), HasSubstr("only_activations"));

@@ -13,6 +13,7 @@
 #include "support/builders.h"
 #include "support/fake_model.h"
 #include "tightrope/error.h"
+#include "tightrope/log.h"
 
 namespace tightrope {
 namespace {
@@ -438,6 +439,64 @@ TEST_F(WithControl, SavesTheQuantizedModelBeforeTheSearch) {
   std::ifstream file(files[0]);
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), to_json(quantize(*model, *data).plan));
   std::filesystem::remove_all(folder);
+}
+
+TEST_F(WithControl, TellsItsEventsAndProgressAsBefore) {
+  std::vector<std::string> seen;
+  std::size_t before = 0;
+  const ProgressSink own = set_progress_sink([&](std::string_view, std::size_t, std::size_t) { ++before; });
+  std::size_t progress = 0;
+  const auto result =
+      quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(loss / 2), [&](const Event& event) {
+        if (event.kind == Event::Kind::kStageEnded) seen.push_back(event.stage);
+        progress += event.kind == Event::Kind::kProgress ? 1 : 0;
+        EXPECT_FALSE(event.stage.empty());
+        EXPECT_THAT(to_json(event), HasSubstr("\"stage\":\"" + event.stage + "\""));
+        return false;
+      });
+  std::vector<std::string> stages;
+  for (const StageRecord& stage : result.report.stages) stages.push_back(stage.name);
+  stages.pop_back();  // the model is written by the C++ API itself
+  EXPECT_EQ(seen, stages);
+  EXPECT_GT(progress, 0U);
+  EXPECT_EQ(progress, before) << "whoever looked at it before still does";
+  tightrope::progress("test", 1, 1);
+  EXPECT_EQ(before, progress + 1) << "and alone afterwards";
+  set_progress_sink(own);
+}
+
+TEST_F(WithControl, LetsAnErrorOfTheFunctionOfEventsThrough) {
+  for (const Event::Kind kind : {Event::Kind::kStageStarted, Event::Kind::kProgress, Event::Kind::kEvaluation}) {
+    const EventFn failing = [&](const Event& event) -> bool {
+      if (event.kind == kind) throw std::out_of_range("the caller's own");
+      return false;
+    };
+    EXPECT_THAT([&] { quantize_with_accuracy_control(*model, *data, *data, fidelity, {}, limit(loss / 2), failing); },
+                ThrowsMessage<std::out_of_range>("the caller's own"));
+  }
+}
+
+TEST_F(WithControl, GivesTheSameOnBatchesOfAnySize) {
+  const auto expected = quantize(*model, *data).plan;
+  std::vector<Sample> batches;
+  std::vector<float> values;
+  const auto end_batch = [&] {
+    if (values.empty()) return;
+    batches.push_back(sample_of(values, {static_cast<std::int64_t>(values.size()) / 12, 3, 4}));
+    values.clear();
+  };
+  std::size_t count = 0;
+  for (auto read = data->read(); const auto sample = read();) {
+    const auto found = sample->inputs[0].tensor.to_floats();
+    values.insert(values.end(), found.begin(), found.end());
+    if (++count % 5 == 0) end_batch();
+  }
+  end_batch();
+  QuantizeOptions options;
+  options.batchwise_statistics = true;
+  const auto result = quantize(*model, *dataset_of(batches), options);
+  EXPECT_EQ(to_json(result.plan), to_json(expected));
+  EXPECT_EQ(result.report.calibration_items, static_cast<std::int64_t>(count));
 }
 
 TEST_F(WithControl, LetsAnErrorOfTheFunctionThrough) {
