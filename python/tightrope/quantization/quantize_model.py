@@ -3,7 +3,6 @@
 
 import concurrent.futures
 import json
-import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
