@@ -194,7 +194,7 @@ TEST_F(OnnxSession, NamesTheInputThatDoesNotFit) {
     }
   };
   refused(sample_of({{"a", good}, {"b", floats({1, 2, 3}, {1, 3})}}), {"sample", "'b'", "[1,3]", "[?,2]"});
-  refused(sample_of({{"", floats({1, 2}, {2})}, {"", good}}), {"'0'", "[2]", "[?,2]"});
+  refused(sample_of({{"", floats({1, 2, 3}, {3})}, {"", good}}), {"'0'", "[3]", "[?,2]"});
   refused(sample_of({{"a", good}, {"c", good}}), {"no input 'c'", "'a' f32 [?,2]", "'b' f32 [?,2]"});
   refused(sample_of({{"a", good}}), {"1 inputs", "needs 2", "'a'", "'b'"});
   refused(sample_of({{"a", good}, {"a", good}}), {"'a'", "twice"});

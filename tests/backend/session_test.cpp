@@ -109,6 +109,22 @@ TEST(Session, RefusesNumbersThatWouldLoseTheirFraction) {
               ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("'i'"), HasSubstr("f32"), HasSubstr("i64 is needed"))));
 }
 
+TEST(Session, RefusesIntegersThatAreTooLarge) {
+  const auto i = parameter("i", {2}, ov::element::i32);
+  const auto wide = op<ov::op::v0::Convert>("wide", i, ov::element::f32);
+  const auto session = from_openvino(network({{"y", op<ov::op::v0::Relu>("relu", wide)}}, {i}))->compile();
+  EXPECT_THAT(session->run(two({{"i", integers({1, 2}, {2})}}))[0].to_floats(), ElementsAre(1, 2));
+  EXPECT_THAT([&] { session->run(two({{"i", integers({1, std::int64_t{1} << 40}, {2})}})); },
+              ThrowsMessage<InvalidArgument>(AllOf(HasSubstr("'i'"), HasSubstr("i64"), HasSubstr("beyond i32"))));
+}
+
+TEST(Session, GivesASingleSampleTheAxisOfTheBatch) {
+  const auto session = two_inputs()->compile();
+  const auto found = session->run(two({{"a", floats({1, 2}, {2})}, {"b", floats({3, 4}, {1, 2})}}));
+  EXPECT_THAT(found[0].to_floats(), ElementsAre(5, 8));
+  EXPECT_EQ(found[0].shape(), Shape({1, 2}));
+}
+
 TEST(Session, NamesTheInputThatDoesNotFit) {
   const auto session = two_inputs()->compile();
   const Tensor good = floats({1, 2}, {1, 2});
@@ -121,7 +137,7 @@ TEST(Session, NamesTheInputThatDoesNotFit) {
     }
   };
   refused(two({{"a", good}, {"b", floats({1, 2, 3}, {1, 3})}}), {"'b'", "[1,3]", "[?,2]"});
-  refused(two({{"", floats({1, 2}, {2})}, {"", good}}), {"'0'", "[2]", "[?,2]"});
+  refused(two({{"", floats({1, 2, 3}, {3})}, {"", good}}), {"'0'", "[3]", "[?,2]"});
   refused(two({{"a", good}, {"c", good}}), {"no input 'c'", "'a'", "'b'"});
   refused(two({{"a", good}}), {"1 inputs", "needs 2", "'a'", "'b'"});
   refused(two({{"a", good}, {"a", good}}), {"'a'", "twice"});
