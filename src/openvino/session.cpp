@@ -48,7 +48,7 @@ class OpenVinoSession : public Session {
 
   std::vector<Tensor> run(const Sample& sample) override {
     if (!single_) single_ = compiled_.create_infer_request();
-    const auto used = set_inputs(*single_, sample, "sample");  // alive while the request reads from it
+    set_inputs(*single_, sample, "sample");
     single_->infer();
     return outputs_of(*single_);
   }
@@ -57,9 +57,9 @@ class OpenVinoSession : public Session {
                const std::function<void(std::size_t, std::vector<Tensor>)>& done) override;
 
  private:
-  // Converts and checks; the request then reads from the sample's own memory where no conversion was needed.
-  [[nodiscard]] std::vector<Tensor> set_inputs(ov::InferRequest& request, const Sample& sample,
-                                               const std::string& what) const;
+  // Converts, checks and copies. A request that reads from the sample's own memory may also write there: where an
+  // input is an output after all that the runtime leaves out, it takes one memory for both.
+  void set_inputs(ov::InferRequest& request, const Sample& sample, const std::string& what) const;
   std::vector<Tensor> outputs_of(ov::InferRequest& request) const;
 
   ov::CompiledModel compiled_;
@@ -69,17 +69,14 @@ class OpenVinoSession : public Session {
   bool stateful_ = false;
 };
 
-std::vector<Tensor> OpenVinoSession::set_inputs(ov::InferRequest& request, const Sample& sample,
-                                                const std::string& what) const {
-  std::vector<Tensor> used = take_inputs(sample, ports_, what);
+void OpenVinoSession::set_inputs(ov::InferRequest& request, const Sample& sample, const std::string& what) const {
+  const std::vector<Tensor> used = take_inputs(sample, ports_, what);
   if (stateful_) request.reset_state();
   for (std::size_t i = 0; i < used.size(); ++i) {
-    const ov::Shape shape(used[i].shape().begin(), used[i].shape().end());
-    // The runtime takes a pointer to mutable data but only reads inputs.
-    request.set_input_tensor(
-        i, ov::Tensor(compiled_.inputs()[i].get_element_type(), shape, const_cast<void*>(used[i].data())));
+    ov::Tensor target = request.get_input_tensor(i);
+    target.set_shape(ov::Shape(used[i].shape().begin(), used[i].shape().end()));
+    if (used[i].bytes() > 0) std::memcpy(target.data(), used[i].data(), used[i].bytes());
   }
-  return used;
 }
 
 std::vector<Tensor> OpenVinoSession::outputs_of(ov::InferRequest& request) const {
@@ -94,10 +91,9 @@ std::vector<Tensor> OpenVinoSession::outputs_of(ov::InferRequest& request) const
   return outputs;
 }
 
-// One parallel request with the tensors that it reads from.
+// One parallel request, and the sample that it runs.
 struct Slot {
   ov::InferRequest request;
-  std::vector<Tensor> inputs;
   std::size_t index = 0;
 };
 
@@ -158,7 +154,7 @@ void OpenVinoSession::run_all(const SampleReader& next, std::string_view what,
       if (!sample) break;
       Slot& slot = slots[idle.back()];
       slot.index = started;
-      slot.inputs = set_inputs(slot.request, *sample, fmt::format("{} item {}", what, started));
+      set_inputs(slot.request, *sample, fmt::format("{} item {}", what, started));
       idle.pop_back();
       ++started;
       slot.request.start_async();

@@ -175,6 +175,33 @@ TEST(Session, HandsResultsOverInTheOrderOfTheSamples) {
   }
 }
 
+// Whatever the number of requests, each output belongs to its own sample. A conversion to the type that is there
+// vanishes as the runtime compiles, and leaves an input that is an output.
+TEST(Session, GivesAnInputThatIsAnOutputBackAsItCame) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < 60; ++i)
+    samples.push_back(named<float>("x", std::vector<float>(3 * 16 * 16, static_cast<float>(i)), {1, 3, 16, 16}));
+  const auto data = dataset_of(samples);
+  for (const bool converts : {false, true}) {
+    for (const bool is_alone : {false, true}) {
+      const auto x = parameter("x", {-1, 3, -1, -1});
+      const test::NodePtr converted = op<ov::op::v0::Convert>("same", x, ov::element::f32);
+      std::vector<std::pair<std::string, ov::Output<ov::Node>>> outputs = {{"same", converts ? converted : x}};
+      if (!is_alone) outputs.emplace_back("double", op<ov::op::v1::Add>("sum", x, x));
+      const auto model = from_openvino(network(outputs, {x}));
+      for (const int requests : {1, 2, 8}) {
+        const auto session = model->compile({"CPU", "f32", true, requests});
+        session->run_all(data->read(), "test", [&](std::size_t index, const std::vector<Tensor>& found) {
+          EXPECT_TRUE(found[0].to_floats() == samples[index].inputs[0].tensor.to_floats()) << index;
+        });
+      }
+      const auto session = model->compile();
+      for (const Sample& sample : {samples[3], samples[5]})
+        EXPECT_TRUE(session->run(sample)[0].to_floats() == sample.inputs[0].tensor.to_floats());
+    }
+  }
+}
+
 TEST(Session, RunsAsManyAtATimeAsAskedFor) {
   const auto model = from_openvino(small_network());
   const auto samples = wave_samples({1, 3, 6, 6}, 20);
