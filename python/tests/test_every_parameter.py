@@ -341,6 +341,11 @@ CASES: dict[tuple[str, str], Case] = {
         validation_precision="bf16" if small_models.chosen_precision() == "f32" else "f32",
     ),
     ("quantize_with_accuracy_control", "executor"): control({"executor": 2}, refusal="executor"),
+    ("quantize_with_accuracy_control", "callbacks"): control(
+        {"callbacks": lambda event: True},
+        lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),
+        max_drop=0.01,
+    ),
     ("AdvancedAccuracyRestorerParameters", "max_num_iterations"): control(
         restorer(max_num_iterations=0),
         lambda a, b: len(a.report["evaluations"]) > len(b.report["evaluations"]),

@@ -186,8 +186,9 @@ TEST(Session, GivesAnInputThatIsAnOutputBackAsItCame) {
     for (const bool is_alone : {false, true}) {
       const auto x = parameter("x", {-1, 3, -1, -1});
       const test::NodePtr converted = op<ov::op::v0::Convert>("same", x, ov::element::f32);
-      std::vector<std::pair<std::string, ov::Output<ov::Node>>> outputs = {{"same", converts ? converted : x}};
-      if (!is_alone) outputs.emplace_back("double", op<ov::op::v1::Add>("sum", x, x));
+      std::vector<std::pair<std::string, ov::Output<ov::Node>>> outputs = {
+          {"same", converts ? converted : x}, {"double", op<ov::op::v1::Add>("sum", x, x)}};
+      if (is_alone) outputs.pop_back();
       const auto model = from_openvino(network(outputs, {x}));
       for (const int requests : {1, 2, 8}) {
         const auto session = model->compile({"CPU", "f32", true, requests});
