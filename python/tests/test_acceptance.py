@@ -7,6 +7,8 @@ T01 to T30 that are not here are tests of the part that they concern, with the n
 import itertools
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -241,6 +243,16 @@ def test_T22_batches_of_any_size_with_a_smaller_last_one_give_the_ranges_of_sing
     assert scales[0].keys() == scales[1].keys() != set()
     for name, expected in scales[0].items():
         np.testing.assert_allclose(scales[1][name], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ["MEAN_QUANTILE", "HISTOGRAM"])
+def test_T18_calibration_on_large_images_needs_at_most_a_gigabyte_more_than_inference(estimator: str) -> None:
+    program = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+    inference, calibration = (
+        float(subprocess.run([sys.executable, program, case], capture_output=True, text=True, check=True).stdout)
+        for case in ("inference", estimator)
+    )
+    assert calibration - inference < 1000  # megabytes
 
 
 def test_T29_one_network_as_ir_and_as_onnx_has_the_same_groups_and_drop(vectors: Dataset, labeled: Dataset) -> None:

@@ -90,13 +90,13 @@ def test_processes_give_the_result_of_one_process(alone: str, processes: Any, us
     assert set(used[1].copies_sent) <= set(used[0].copies_sent)
 
 
-def test_a_dask_cluster_gives_the_result_of_one_process(alone: str, cluster: Any, used: list[Workers]) -> None:
+def test_T17_a_dask_cluster_gives_the_result_of_one_process(alone: str, cluster: Any, used: list[Workers]) -> None:
     assert result_of(run(cluster.get_executor())) == alone
     assert used[0].bytes_sent > 0
 
 
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="mpirun is not installed")
-def test_mpi_gives_the_result_of_one_process(alone: str) -> None:
+def test_T17_mpi_gives_the_result_of_one_process(alone: str) -> None:
     pytest.importorskip("mpi4py")
     environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     command = ["mpirun", "--oversubscribe", "-n", "2", sys.executable, "-m", "mpi4py.futures", parallel_job.__file__]

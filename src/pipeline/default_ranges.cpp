@@ -41,6 +41,20 @@ bool gains_from_asymmetry(const Observed& observed) {
   return low < 0 && std::max(-low, high) / 127 > kLeastGain * (high - low) / 255;
 }
 
+// True where nothing but x * sigmoid(x) reads x.
+bool feeds_gates_alone(const Value& x, const Graph& graph) {
+  std::set<NodeId> products;
+  for (const Use& use : x.uses) {
+    const Node& node = graph.node(use.node);
+    if (node.type != "Sigmoid") continue;
+    for (const Use& reader : graph.value(node.outputs[0]).uses) products.insert(reader.node);
+  }
+  return !products.empty() && std::ranges::all_of(x.uses, [&](const Use& use) {
+    const Node& node = graph.node(use.node);
+    return node.type == "Sigmoid" || ((node.type == "Mul" || node.type == "Multiply") && products.contains(use.node));
+  }) && std::ranges::all_of(products, [&](NodeId id) { return std::ranges::count(x.uses, id, &Use::node) == 1; });
+}
+
 bool runs_on_cpu(TargetDevice device) {
   return device == TargetDevice::kAny || device == TargetDevice::kCpu || device == TargetDevice::kCpuSpr;
 }
@@ -73,6 +87,17 @@ Observed up_to_limits(Observed observed, const Quantizer& quantizer, const Graph
     if (observed.low[i] <= -kLeast) observed.low[i] = -1;
     if (observed.high[i] >= kLeast) observed.high[i] = 1;
     if (observed.magnitude[i] >= kLeast) observed.magnitude[i] = 1;
+  }
+  return observed;
+}
+
+Observed without_idle_end(Observed observed, const Quantizer& quantizer, const Graph& graph) {
+  constexpr float kLowest = -8;
+  if (!feeds_gates_alone(graph.value(value_of(quantizer, graph)), graph)) return observed;
+  for (std::size_t i = 0; i < observed.low.size(); ++i) {
+    if (observed.low[i] >= kLowest) continue;
+    observed.low[i] = kLowest;
+    observed.magnitude[i] = std::max(-kLowest, observed.high[i]);
   }
   return observed;
 }

@@ -90,7 +90,8 @@ Observed observed_by(const Model& model, const Quantizer& quantizer, const Calib
   }
   const Observed& observed = *calibration.of(quantizer);
   if (!quantizer.smoothing.empty()) return divided(observed, quantizer.smoothing);
-  return has_default_estimator(options) ? up_to_limits(observed, quantizer, model.graph()) : observed;
+  if (!has_default_estimator(options)) return observed;
+  return without_idle_end(up_to_limits(observed, quantizer, model.graph()), quantizer, model.graph());
 }
 
 // What each quantizer has to hold; nothing for weights that have a scale to themselves. A scale may be shared by

@@ -66,6 +66,22 @@ bool may_read_8_bits(const Setting& setting, NodeId id) {
   return why == Exempt::kNo || why == Exempt::kByPattern;
 }
 
+// x * sigmoid(x) runs in 8 bits as a whole once the gate is quantized, too; otherwise each convolution in front of it
+// changes the layout of its data forth and back.
+void add_gates(const Setting& setting, std::vector<Use>& uses) {
+  std::vector<Use> gates;
+  for (const Use& use : uses) {
+    if (setting.graph.node(use.node).type != "Sigmoid") continue;
+    std::vector<Use> readers;
+    for_each_reader(setting, use.node, [&](const Use& reader) { readers.push_back(reader); });
+    const bool are_products = std::ranges::all_of(readers, [&](const Use& reader) {
+      return setting.graph.node(reader.node).type == "Mul" && std::ranges::count(uses, reader.node, &Use::node) == 1;
+    });
+    if (are_products) gates.insert(gates.end(), readers.begin(), readers.end());
+  }
+  uses.insert(uses.end(), gates.begin(), gates.end());
+}
+
 }  // namespace
 
 std::vector<Use> uses_to_quantize(const Setting& setting, NodeId convolution) {
@@ -83,6 +99,7 @@ std::vector<Use> uses_to_quantize(const Setting& setting, NodeId convolution) {
         open.push_back(use.node);
     });
   }
+  add_gates(setting, uses);
   const bool all = std::ranges::all_of(uses, [&](const Use& use) { return may_read_8_bits(setting, use.node); });
   return all ? uses : std::vector<Use>();
 }

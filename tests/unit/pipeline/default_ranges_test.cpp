@@ -83,6 +83,29 @@ Graph one_convolution(Vocabulary vocabulary = Vocabulary::kOpenVino, OpKind kind
   return net.graph;
 }
 
+TEST(WithoutIdleEnd, EndsWhereAProductWithTheOwnSigmoidVanishes) {
+  GraphBuilder net;
+  const ValueId x = net.conv("conv", net.input("x"));
+  net.result(net.eltwise("gated", "Mul", x, net.other("gate", "Sigmoid", x)));
+  Quantizer quantizer;
+  quantizer.node = "conv";
+  const Observed found = without_idle_end({{-76}, {42}, {76}, {}}, quantizer, net.graph);
+  EXPECT_THAT(found.low, ElementsAre(-8));
+  EXPECT_THAT(found.high, ElementsAre(42));
+  EXPECT_THAT(found.magnitude, ElementsAre(42));
+  EXPECT_THAT(without_idle_end({{-6}, {4}, {6}, {}}, quantizer, net.graph).magnitude, ElementsAre(6));
+}
+
+TEST(WithoutIdleEnd, KeepsWhatAnybodyElseReads) {
+  GraphBuilder net;
+  const ValueId x = net.conv("conv", net.input("x"));
+  const ValueId gated = net.eltwise("gated", "Mul", x, net.other("gate", "Sigmoid", x));
+  net.result(net.sum("sum", gated, x));
+  Quantizer quantizer;
+  quantizer.node = "conv";
+  EXPECT_THAT(without_idle_end({{-76}, {42}, {76}, {}}, quantizer, net.graph).low, ElementsAre(-76));
+}
+
 TEST(ChooseModes, MakesLopsidedDataOfConvolutionsAndProductsAsymmetric) {
   EXPECT_THAT(asymmetric(one_convolution(), kLopsided), ElementsAre("swish"));
   GraphBuilder net;

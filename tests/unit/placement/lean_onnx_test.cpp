@@ -39,6 +39,27 @@ TEST(LeanOnnxPlacement, QuantizesInFrontOfOtherActivations) {
   EXPECT_THAT(activations_of(net), testing::HasSubstr("\noutput conv:0 symmetric -> conv\n"));
 }
 
+TEST(LeanOnnxPlacement, QuantizesTheGateOfAProductWithTheSigmoidOfAResult) {
+  GraphBuilder net;
+  const ValueId x = net.conv("conv", net.input("x"));
+  const ValueId gated = net.eltwise("gated", "Mul", x, net.other("gate", "Sigmoid", x));
+  net.result(net.matmul("fc", gated));
+  EXPECT_EQ(activations_of(net), R"(
+output x:0 symmetric -> conv
+output conv:0 symmetric -> conv
+output gate:0 symmetric -> conv
+output gated:0 symmetric -> fc
+)");
+}
+
+TEST(LeanOnnxPlacement, LeavesASigmoidThatGatesSomethingElse) {
+  GraphBuilder net;
+  const ValueId x = net.other("before", "Softplus", net.input("x"));
+  const ValueId gate = net.other("gate", "Sigmoid", net.conv("conv", x));
+  net.result(net.matmul("fc", net.eltwise("gated", "Mul", x, gate)));
+  EXPECT_THAT(activations_of(net), testing::Not(testing::HasSubstr("output gate:0")));
+}
+
 TEST(LeanOnnxPlacement, QuantizesBothOperandsOfAnAddition) {
   GraphBuilder net;
   const ValueId x = net.other("before", "Softplus", net.input("x"));
