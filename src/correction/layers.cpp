@@ -11,6 +11,7 @@
 #include "graph/site.h"
 #include "graph/walk.h"
 #include "kernels/patches.h"
+#include "tightrope/log.h"
 
 namespace tightrope {
 namespace {
@@ -224,6 +225,7 @@ std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<co
   std::vector<Sampler> samplers;
   for (const Layer& layer : layers) samplers.emplace_back(model.graph(), plan, layer);
   if (layers.empty() || samples.empty()) return std::vector<Rows>(layers.size());
+  std::size_t passes = 0;
   for (const std::vector<Probe>& probes : batches_of(heads_of(model, layers, samples.front()), together)) {
     CompileOptions options;
     options.requests = 1;  // finished ones would wait with all that they hold
@@ -233,6 +235,7 @@ std::vector<Rows> sample_rows(const Model& model, const Plan& plan, std::span<co
         const auto at = std::ranges::find(probes, layers[l].data, &Probe::value);
         if (at != probes.end()) samplers[l].add(found[static_cast<std::size_t>(at - probes.begin())], wanted[l]);
       }
+      progress("weights", ++passes, 0);  // which may end the work
     });
   }
   std::vector<Rows> rows;
