@@ -34,7 +34,7 @@ struct QuantizeCommand {
   DataOptions data;
   QuantizeOptions options;
   AccuracyOptions accuracy;
-  ScoreElsewhere elsewhere;   // scores from threads or a cluster; empty: one after the other
+  ScoreElsewhere elsewhere;   // scores from a cluster; empty: they are computed here
   std::string configuration;  // what `tightrope resume` needs; goes to the work_dir, where there is one
   bool json = false;
 };

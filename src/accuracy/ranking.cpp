@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <future>
 #include <memory>
-#include <numeric>
 #include <optional>
 
 #include "base/output_error.h"

@@ -64,11 +64,8 @@ Memory memory_in(Store* store) {
 
 // The job -----------------------------------------------------------------------------------------------------------
 
-std::unique_ptr<Store> open_store(const Model& model, const Caller& caller, const QuantizeOptions& options,
-                                  const AccuracyOptions& accuracy) {
-  if (accuracy.work_dir.empty()) return nullptr;
-  auto store = std::make_unique<Store>(accuracy.work_dir, facts_of(model, caller.calibration_fingerprint(),
-                                                                   caller.validation_fingerprint(), options, accuracy));
+std::unique_ptr<Store> open_store(const Facts& facts, const AccuracyOptions& accuracy) {
+  auto store = std::make_unique<Store>(accuracy.work_dir, facts);
   if (!store->difference().empty()) {
     log(LogLevel::kWarning, fmt::format("[store] nothing that '{}' holds is used, since {}; it stays for runs that it "
                                         "fits.",
@@ -215,19 +212,21 @@ double weight_elements(const Graph& graph, const Plan& plan) {
   return elements;
 }
 
-std::vector<FactRecord> environment_of(const Model& model, const Caller& caller, const AccuracyOptions& options) {
+// `facts`: those of the store; empty where there is none, since the data need not be readable twice then.
+std::vector<FactRecord> environment_of(const Model& model, const Facts& facts, const AccuracyOptions& options) {
   const std::string& precision = options.validation_precision;
-  std::vector<FactRecord> facts = {{"Tightrope", TIGHTROPE_VERSION},
-                                   {"runtime", model.runtime()},
-                                   {"processor", description_of_host()},
-                                   {"device of the validation", options.validation_device},
-                                   {"precision of the validation", precision.empty() ? "the device's" : precision},
-                                   {"fingerprint of the model", fingerprint_of(model)}};
-  if (!options.work_dir.empty()) {  // otherwise the data need not be readable twice
-    facts.push_back({"fingerprint of the calibration data", caller.calibration_fingerprint()});
-    facts.push_back({"fingerprint of the validation data", caller.validation_fingerprint()});
+  std::vector<FactRecord> environment = {
+      {"Tightrope", TIGHTROPE_VERSION},
+      {"runtime", model.runtime()},
+      {"processor", description_of_host()},
+      {"device of the validation", options.validation_device},
+      {"precision of the validation", precision.empty() ? "the device's" : precision}};
+  if (facts.empty()) environment.push_back({"fingerprint of the model", fingerprint_of(model)});
+  for (const auto& [name, value] : facts) {
+    if (name == "model" || name == "calibration data" || name == "validation data")
+      environment.push_back({"fingerprint of the " + name, value});
   }
-  return facts;
+  return environment;
 }
 
 // The report of the plan becomes part of that of the whole run.
@@ -256,7 +255,10 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
   if (options.mode != NumberFormat::kInteger)
     throw InvalidArgument(
         "option 'mode' is 8-bit floating point; accuracy control needs integers, which are the default");
-  const std::unique_ptr<Store> store = open_store(model, caller, options, accuracy);
+  Facts facts;
+  if (!accuracy.work_dir.empty())
+    facts = facts_of(model, caller.calibration_fingerprint(), caller.validation_fingerprint(), options, accuracy);
+  const std::unique_ptr<Store> store = facts.empty() ? nullptr : open_store(facts, accuracy);
   const Watch watch(caller.on_event);
   std::optional<WatchedProgress> watched;
   if (caller.on_event) watched.emplace(watch);
@@ -294,7 +296,7 @@ Controlled find_plan(const Model& model, const Dataset& calibration, const Calle
   if (caller.save_intermediate) caller.save_intermediate(planned.plan);
   Controlled controlled = control_accuracy(planned.plan, means, accuracy, std::move(start));
   add_estimates(controlled.report, expected);
-  controlled.report.environment = environment_of(model, caller, accuracy);
+  controlled.report.environment = environment_of(model, facts, accuracy);
   return controlled;
 }
 
